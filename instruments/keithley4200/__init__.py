@@ -1,0 +1,10 @@
+"""The Keithley 4200-SCS and 4200A-SCS over KXCI: a PyMeasure driver, and the source meter labctl measures with.
+
+`driver` and `smu` speak the language (user mode), `system_mode` turns a request into a test, `rules` refuses what the
+instrument would silently change, `run` carries a test out, `safety` switches off, `source_meter` joins them.
+"""
+
+from .driver import Keithley4200
+from .source_meter import Keithley4200SourceMeter
+
+__all__ = ["Keithley4200", "Keithley4200SourceMeter"]

@@ -1,0 +1,189 @@
+"""Carries a test out: set up, start, look at it while it runs, fetch the readings; or stop it, whatever happens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from labctl.contracts import Block, Reading, Status
+from labctl.errors import InstrumentError, LabctlError, RemoteProtocolError
+from labctl.kxci import messages as m
+from labctl.kxci import replies
+from labctl.kxci.replies import StatusByte
+
+from .driver import Keithley4200
+from .safety import make_safe
+from .system_mode import Test
+from .wiring import Settings
+
+RACE = 0.1  #: s after ME1 before busy shows (vendor examples)
+_SELDOM = 5.0  # s; a test is looked at at least so often, so that its end is not missed for long: guess
+_UNSEEN = 3  # polls that say neither busy nor ready until a test counts as over before it was first looked at: guess
+_LIVE_ROWS = 50  # read at one look, so that the polling stays near its period: guess
+_RESCUE = 2.0  # s to read what is there before an abort, during which the stimulus goes on: guess
+_AT_COMPLIANCE = (
+    0.999  # part of the compliance from which a live current, which has no letter, counts as limited: guess
+)
+
+
+def carry_out(driver: Keithley4200, test: Test, settings: Settings, should_stop: Callable[[], bool]) -> Iterator[Block]:
+    """Run `test`; yields provisional blocks while it runs, then the final one.
+
+    If the caller closes the generator, or anything goes wrong, the test is stopped and the outputs are switched off; the
+    original error is kept, with a note should that fail. Raises InstrumentError, TransportError, RemoteProtocolError.
+    """
+    if should_stop():
+        return
+    try:
+        _set_up(driver, test)
+        yield from _Run(driver, test, settings, should_stop).blocks()
+    except BaseException as error:
+        try:
+            make_safe(driver)
+        except LabctlError as failure:
+            if isinstance(error, GeneratorExit):  # nobody would see a note on that
+                raise failure from None
+            error.add_note(str(failure))
+        raise
+
+
+def _set_up(driver: Keithley4200, test: Test) -> None:
+    driver.clear_error()
+    driver.clear_buffer()
+    for smu in driver.smu.values():
+        smu.forget()
+    for message in test.messages:
+        driver.send(*message)
+    driver.raise_error("the test was set up")
+
+
+class _Run:
+    """One test under way and the rows read so far."""
+
+    def __init__(self, driver: Keithley4200, test: Test, settings: Settings, should_stop: Callable[[], bool]) -> None:
+        self.driver, self.test, self.settings, self.should_stop = driver, test, settings, should_stop
+        self.clock = driver.clock
+        self.rows: list[tuple[float, float, float]] = []  # time, voltage, current, read live
+        self.seen_busy = False
+        self.unseen = 0
+        self.deadline = 0.0
+
+    def blocks(self) -> Iterator[Block]:
+        """Start and follow the test to its end."""
+        self.driver.running = True
+        self.driver.send(m.ControlPage(), m.Measure(1))
+        self._allow(self.test.duration)
+        self.clock.sleep(RACE)
+        while not self._ended():
+            if self.should_stop():
+                yield from self._stopped()
+                return
+            if self.settings.live and (rows := self._read_new(_LIVE_ROWS)):
+                yield self._live_block(rows, len(self.rows) - len(rows), provisional=True)
+            self._check_deadline()
+            self._pause()
+        self.driver.running = False
+        yield self._fetched()
+
+    def _pause(self) -> None:
+        """Wait for the next look: twice per reading, no oftener than poll_interval; a wish to stop cuts it short."""
+        shortest = self.settings.poll_interval
+        until = self.clock.now() + min(max(shortest, self.test.per_reading / 2), max(shortest, _SELDOM))
+        while (left := until - self.clock.now()) > 0 and not self.should_stop():
+            self.clock.sleep(min(left, shortest))
+
+    # -- is it still running? -----------------------------------------------------------------------------------------
+    def _ended(self) -> bool:
+        # the ready bit shows once, or not at all, or with the service bit (reference 1.6): what counts is that busy is over
+        status = self.driver.status
+        if StatusByte.SYNTAX_ERROR in status:
+            self._raise_error(status)
+        if StatusByte.BUSY in status:
+            self.seen_busy = True
+            return False
+        self.unseen += 1
+        return self.seen_busy or StatusByte.DATA_READY in status or self.unseen >= _UNSEEN
+
+    def _raise_error(self, status: StatusByte) -> None:
+        if self.driver.has_error_queue:  # its word counts: the bit may be older
+            self.driver.raise_error("the test was started")
+        else:
+            raise InstrumentError(f"the instrument reports a syntax error (status byte {int(status)}) during the test")
+
+    def _allow(self, expected: float) -> None:
+        until = self.clock.now() + RACE + self.settings.patience * expected + self.settings.margin
+        self.deadline = max(self.deadline, until)
+
+    def _check_deadline(self) -> None:
+        if self.clock.now() > self.deadline:
+            raise InstrumentError(
+                f"the test does not end: {len(self.rows)} of {self.test.levels.size} readings seen, expected to take "
+                f"{self.test.duration:.3g} s; raise the options patience or margin if it is only slow"
+            )
+
+    # -- live ---------------------------------------------------------------------------------------------------------
+    def _read_new(self, most: int, until: float = np.inf) -> list[tuple[float, float, float]]:
+        new: list[tuple[float, float, float]] = []
+        while len(new) < most and len(self.rows) < self.test.levels.size and self.clock.now() < until:
+            row = self._read_row(len(self.rows) + 1)
+            if row is None:
+                break
+            new.append(row)
+            self.rows.append(row)
+        if new:
+            self._allow(self.test.per_reading)
+        return new
+
+    def _read_row(self, index: int) -> tuple[float, float, float] | None:
+        times, voltages, currents = self.test.names
+        time = self._point(times, index)
+        if time is None:
+            return None
+        # "0" means "not measured" (D 5-40), but some software writes a measured zero so; the time stamp has decided
+        return time, self._point(voltages, index) or 0.0, self._point(currents, index) or 0.0
+
+    def _point(self, name: str, index: int) -> float | None:
+        return self.driver.inquire(replies.read_point, m.GetReading(name, index))
+
+    def _live_block(self, rows: list[tuple[float, float, float]], start: int, provisional: bool) -> Block:
+        time, voltage, current = np.array(rows).T
+        limited = np.abs(current) >= _AT_COMPLIANCE * self.test.compliance
+        status = np.where(limited, int(Status.COMPLIANCE), 0) | int(Status.PROVISIONAL)
+        levels = self.test.levels[start : start + len(rows)]
+        columns = {"time": time, "level": levels, "voltage": voltage, "current": current}
+        return Block({**columns, "status": status.astype(np.int64)}, provisional)
+
+    # -- the end ------------------------------------------------------------------------------------------------------
+    def _stopped(self) -> Iterator[Block]:
+        self._read_new(self.test.levels.size, self.clock.now() + _RESCUE)  # stopping may clear the instrument's data
+        make_safe(self.driver)
+        if self.rows:
+            yield self._live_block(self.rows, 0, provisional=False)
+
+    def _fetched(self) -> Block:
+        self.driver.raise_error("the test was run")
+        time, voltage, current = (self.driver.inquire(replies.read_readings, m.GetData(n)) for n in self.test.names)
+        self._check_counts([len(time), len(voltage), len(current)])
+        levels = self.test.levels[: len(time)]
+        pairs = zip(time, voltage, current, strict=True)
+        status = [int((t.status & Status.INVALID) | v.status | i.status) for t, v, i in pairs]
+        columns = {"time": _values(time), "level": levels, "voltage": _values(voltage), "current": _values(current)}
+        return Block({**columns, "status": np.array(status, dtype=np.int64)})
+
+    def _check_counts(self, counts: list[int]) -> None:
+        expected = self.test.levels.size
+        whole = counts[0] == expected or (
+            self.test.open_ended and 0 < counts[0] < expected and self._no_more(counts[0])
+        )
+        if len(set(counts)) > 1 or not whole:
+            names = ", ".join(f"{n} of {name}" for n, name in zip(counts, self.test.names, strict=True))
+            hint = "" if self.driver.acknowledges else "; over GPIB the Reading Delimiter in KCon must be Comma"
+            raise RemoteProtocolError(f"{expected} readings were expected, the instrument gave {names}{hint}")
+
+    def _no_more(self, count: int) -> bool:
+        return self._point(self.test.names[0], count + 1) is None
+
+
+def _values(readings: list[Reading]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    return np.array([reading.value for reading in readings], dtype=np.float64)

@@ -1,0 +1,117 @@
+"""The Keithley 4200 as the source meter labctl measures with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
+
+from labctl.contracts import Block, Clock, Link, Sampling, SourceMeter, Sweep
+from labctl.errors import UsageError
+from labctl.kxci.ranges import LIST_POINTS, OVER_RANGE, VOLTAGE_RANGES
+from labctl.link_adapter import LinkAdapter
+from labctl.quantities import Limit, Limits
+
+from . import rules
+from .driver import Keithley4200
+from .run import carry_out
+from .safety import make_safe
+from .system_mode import Test, sampling_test, sweep_test
+from .wiring import Settings, Wiring
+
+
+class Keithley4200SourceMeter(SourceMeter):
+    """A Keithley 4200-SCS or 4200A-SCS over KXCI: sweeps and samplings run in the instrument (system mode).
+
+    Options of the station file: see `Settings`. A held terminal at 0 V gets ten times the compliance of the test, so that it
+    is the driven SMU that limits and reports it.
+    """
+
+    title: ClassVar[str] = "Keithley 4200-SCS / 4200A-SCS over KXCI (Ethernet or GPIB)"
+
+    def __init__(self, driver: Keithley4200, link: Link, wiring: Wiring, settings: Settings) -> None:
+        self.driver, self.link, self.wiring = driver, link, wiring
+        self._settings = settings
+        self._identity = driver.identity()
+        self.limits = self._own_limits()
+
+    @classmethod
+    def terminators(cls, resource: str) -> tuple[str, str]:
+        """(write, read) terminators: NUL over a socket (D 2-9), LF over GPIB (vendor examples). Raises UsageError."""
+        name = resource.upper()
+        if name.endswith("SOCKET"):
+            return "\0", "\0"
+        if name.startswith("GPIB"):
+            return "\n", "\n"
+        raise UsageError(f"{resource}: a 4200 is reached as TCPIP0::<address>::1225::SOCKET or GPIB0::<address>::INSTR")
+
+    @classmethod
+    def connect(
+        cls, link: Link, terminals: Mapping[str, int | None], clock: Clock, options: Mapping[str, Any]
+    ) -> Keithley4200SourceMeter:
+        """Shake hands, choose 4200A mode, find the SMUs, switch every output off.
+
+        Raises UsageError for unknown options or SMUs, TransportError, RemoteProtocolError when no 4200 answers.
+        """
+        settings = Settings.read(options)
+        over_ethernet = cls.terminators(link.resource) == ("\0", "\0")
+        driver = Keithley4200(LinkAdapter(link, settings.timeout), acknowledges=over_ethernet, clock=clock)
+        wiring = Wiring.of(terminals, driver.cards)
+        driver.detect_error_queue()
+        make_safe(driver)
+        driver.clear_buffer()
+        return cls(driver, link, wiring, settings)
+
+    def _own_limits(self) -> Limits:
+        owner = f"{self._identity['model'] or self.driver.model}"
+        wired = [self.wiring.smus[channel] for channel in self.wiring.terminals.values() if channel is not None]
+        current = max((kind.greatest_current(0.0) for kind in wired), default=0.105)
+        return Limits(
+            (
+                Limit("voltage", VOLTAGE_RANGES[-1] * OVER_RANGE, "V", owner),
+                Limit("current", current, "A", owner),
+                Limit("points", LIST_POINTS, "points", owner),
+            )
+        )
+
+    def _check(self, request: Sweep | Sampling) -> None:
+        if isinstance(request, Sweep):
+            rules.check_sweep(request, self.wiring)
+        else:
+            rules.check_sampling(request, self.wiring)
+
+    def _sweep(self, sweep: Sweep) -> Iterator[Block]:
+        return self._run(sweep_test(sweep, self.wiring, self._settings))
+
+    def _sample(self, sampling: Sampling) -> Iterator[Block]:
+        return self._run(sampling_test(sampling, self.wiring, self._settings))
+
+    def _run(self, test: Test) -> Iterator[Block]:
+        return carry_out(self.driver, test, self._settings, lambda: self.should_stop())
+
+    def make_safe(self) -> None:
+        """Stop the test and switch every output off, on a new connection where the old one can't be trusted.
+
+        Raises TransportError when it can't be known whether they are off, InstrumentError when the instrument refuses.
+        """
+        make_safe(self.driver)
+
+    def identity(self) -> Mapping[str, str]:
+        """Manufacturer, model, serial, firmware and resource, as read when connecting."""
+        return {**self._identity, "resource": self.link.resource}
+
+    def settings(self) -> Mapping[str, Any]:
+        """Options, wiring, cards, and which of the language's variants this instrument speaks."""
+        cards = [
+            f"{c.kind}{c.number or ''}{' preamp' * c.preamp}{' high power' * c.high_power}" for c in self.driver.cards
+        ]
+        return {
+            **self._settings.as_dict(),
+            "terminals": dict(self.wiring.terminals),
+            "cards": cards,
+            "acknowledges": self.driver.acknowledges,
+            "error_queue": self.driver.has_error_queue,
+        }
+
+    def close(self) -> None:
+        """Release the link; the outputs stay as they are."""
+        self.link.close()

@@ -1,0 +1,54 @@
+"""A simulated bench, put together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from labctl import plugins
+from labctl.bench.visa import SimVisaLibrary
+from labctl.clocks import VirtualClock
+from labctl.contracts import Clock, DeviceModel, SimulatedInstrument
+from labctl.errors import UsageError
+
+RESOURCES = {"tcp": "TCPIP0::sim::1225::SOCKET", "gpib": "GPIB0::17::INSTR"}
+WIRING: Mapping[str, int | None] = {"top": 1, "bottom": 2}
+MESSAGE_TIME = (
+    1e-3  #: s that a message costs on a virtual clock, so that a client which only asks sees time pass; guess
+)
+
+
+class SimBench:
+    """One cell on one simulated instrument, with the clock both live by.
+
+    device: the cell; instrument: name of the simulated instrument; wiring: its channel by terminal of the cell ("top",
+    "bottom"), None for ground; settings: the instrument's choices by name; seed: of its noise and errors, None for none;
+    transport: "tcp" or "gpib"; clock: by default a virtual one, on which a message costs `message_time` seconds unless
+    settings say otherwise.
+    Attributes: clock, instrument, device, resource (VISA name), library (give it to ``pyvisa.ResourceManager``).
+    Raises UsageError for unknown names, settings or channels.
+    """
+
+    def __init__(
+        self,
+        device: DeviceModel,
+        *,
+        instrument: str = "keithley4200",
+        wiring: Mapping[str, int | None] = WIRING,
+        settings: Mapping[str, Any] | None = None,
+        seed: int | None = None,
+        transport: Literal["tcp", "gpib"] = "tcp",
+        clock: Clock | None = None,
+        message_time: float = MESSAGE_TIME,
+    ) -> None:
+        if transport not in RESOURCES:
+            raise UsageError(f"transport must be 'tcp' or 'gpib', not {transport!r}")
+        self.device = device
+        self.clock: Clock = VirtualClock() if clock is None else clock
+        defaults: dict[str, Any] = {"transport": transport}
+        if isinstance(self.clock, VirtualClock):
+            defaults["message_time"] = message_time
+        backend = plugins.load("sim_backends", instrument, SimulatedInstrument)  # type: ignore[type-abstract]
+        self.instrument = backend.build(device, self.clock, wiring, {**defaults, **(settings or {})}, seed)
+        self.resource = RESOURCES[transport]
+        self.library = SimVisaLibrary.over({self.resource: self.instrument}, self.clock)

@@ -1,0 +1,36 @@
+"""Ctrl-C: once stops in order, twice at once."""
+
+from __future__ import annotations
+
+import signal
+from types import FrameType, TracebackType
+
+import click
+
+
+class Stop:
+    """Within ``with Stop() as stop``, the first Ctrl-C (or SIGTERM) makes `stop()` true, the second raises."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._before: dict[signal.Signals, object] = {}
+
+    def __call__(self) -> bool:
+        return self.asked
+
+    def __enter__(self) -> Stop:
+        for kind in (signal.SIGINT, signal.SIGTERM):
+            self._before[kind] = signal.signal(kind, self._handle)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+        click.echo("\nlabctl: stopping in order, outputs off; Ctrl-C again stops at once", err=True)

@@ -1,0 +1,200 @@
+"""``labctl run PROCEDURE``: one sub-command per procedure file, its help made from its parameters."""
+
+from __future__ import annotations
+
+import inspect
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from labctl import plugins
+from labctl.errors import UsageError
+from labctl.quantities import show
+
+if TYPE_CHECKING:
+    from labctl.contracts import Extracted
+    from labctl.procedure import Procedure
+    from labctl.runner import Result
+    from labctl.station import Station, StationConfig
+
+EXIT_CODES = {"finished": 0, "failed": 1, "aborted": 130}
+
+
+class _Procedures(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return plugins.names("procedures")
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
+        from labctl.procedure import Procedure
+
+        procedure = plugins.load("procedures", cmd_name, Procedure)  # type: ignore[type-abstract]
+        return _command(cmd_name, procedure)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Procedures"):
+            formatter.write_text(
+                ", ".join(self.list_commands(ctx)) + "; 'labctl run NAME --help' lists the parameters of one"
+            )
+
+
+@click.group(
+    cls=_Procedures,
+    epilog="Example: labctl run iv-sweep --station bench.yaml --sample W12/D3-4/C5 --set v_max=2.0 --set compliance=1u",
+)
+def command() -> None:
+    """Run a procedure on a station or on a simulated device; the exit code is 0 only if the run finished."""
+
+
+def _command(name: str, procedure: type[Procedure]) -> click.Command:
+    options = _options(procedure.cell)
+
+    def callback(**values: Any) -> int:
+        return run_command(name, procedure, **values)
+
+    text = f"{inspect.cleandoc(procedure.__doc__ or name)}\n\n\b\n{parameter_table(procedure)}"
+    first = next(iter(procedure.declared()), "name")
+    epilog = f"Example: labctl run {name} --sim device-2 --seed 1 --set {first}={_example(procedure, first)}"
+    return click.Command(name, params=options, callback=callback, help=text, epilog=epilog)
+
+
+def _options(cell: str) -> list[click.Parameter]:
+    path = click.Path(path_type=Path)
+    cells = click.Choice(["pristine", "formed"])
+    seeds = click.IntRange(0, 2**32 - 1)
+    return [
+        click.Option(["--station", "station_file"], type=path, help="Station file of a bench."),
+        click.Option(["--sim"], metavar="DEVICE", help="Simulated device instead; see 'labctl list devices'."),
+        click.Option(["--sample"], default="", help="Path of the sample, e.g. W12/D3-4/C5; its limits hold."),
+        click.Option(
+            ["--set", "settings"], multiple=True, metavar="NAME=VALUE", help="Set a parameter (100u, 2.5, 20m)."
+        ),
+        click.Option(["--seed"], type=seeds, help="Seed of the simulation; default: drawn and recorded."),
+        click.Option(["--cell"], type=cells, help=f"State of the simulated cell before the run [{cell}]."),
+        click.Option(["--out"], type=path, default=Path("runs"), show_default=True, help="Folder, or a new .h5 file."),
+        click.Option(["--operator"], default="", help="Who measures."),
+        click.Option(["--notes"], default="", help="Free text kept with the run."),
+        click.Option(["--plot/--no-plot"], default=False, help="Save a picture beside the run file."),
+        click.Option(["--quiet", "-q"], is_flag=True, help="No progress."),
+    ]
+
+
+def parameter_table(procedure: type[Procedure]) -> str:
+    """Every parameter with default, unit and meaning, one a line."""
+    lines = ["Parameters (--set NAME=VALUE):"]
+    for name, item in procedure.declared().items():
+        choices = getattr(item, "choices", None)
+        what = f"{item.description}{f' ({chr(124).join(choices)})' if choices else ''}"
+        lines.append(f"  {name:<17}{_default(item):<10}{what}")
+    return "\n".join(lines)
+
+
+def _default(item: Any) -> str:
+    return (
+        show(item.default, getattr(item, "units", "") or "") if isinstance(item.default, float) else str(item.default)
+    )
+
+
+def _example(procedure: type[Procedure], name: str) -> str:
+    item = procedure.declared().get(name)
+    return _default(item).replace(" ", "") if item is not None else "1"
+
+
+def run_command(
+    name: str,
+    kind: type[Procedure],
+    station_file: Path | None,
+    sim: str | None,
+    sample: str,
+    settings: Sequence[str],
+    seed: int | None,
+    cell: str | None,
+    out: Path,
+    operator: str,
+    notes: str,
+    plot: bool,
+    quiet: bool,
+) -> int:
+    """Run one procedure and say how it ended; returns the exit code."""
+    from labctl.runner import run_path
+    from labctl.station import Station, limits
+
+    procedure = kind()
+    procedure.set(parse_settings(settings))
+    config = choose_station(station_file, sim)
+    procedure.preflight(limits(config, sample))  # before anything is opened
+    if config.simulate and seed is None:
+        seed = secrets.randbelow(2**32)
+    path = out if out.suffix == ".h5" else run_path(out, name, sample or (sim or config.name))
+    with Station(config, sample, seed) as station:
+        if station.bench is not None:
+            station.bench.device.prepare(cell or kind.cell)
+        result = execute(name, procedure, station, path, seed=seed, operator=operator, notes=notes, quiet=quiet)
+    report(result, kind, quiet=quiet, plot=plot)
+    return EXIT_CODES[result.state]
+
+
+def choose_station(station_file: Path | None, sim: str | None) -> StationConfig:
+    """The station to use; exactly one of both must be given. Raises UsageError."""
+    from labctl import station
+
+    if (station_file is None) == (sim is None):
+        raise UsageError("say where to run: either --station FILE or --sim DEVICE")
+    return station.read(station_file) if station_file else station.simulated(sim or "")
+
+
+def parse_settings(settings: Sequence[str]) -> dict[str, str]:
+    """``["v_max=2", …]`` -> {"v_max": "2"}. Raises UsageError for anything without "=" and for doubles."""
+    values: dict[str, str] = {}
+    for text in settings:
+        key, equals, value = text.partition("=")
+        if not equals or not key.strip():
+            raise UsageError(f"--set {text!r} is not NAME=VALUE, e.g. --set compliance=1u")
+        if key.strip() in values:
+            raise UsageError(f"--set {key.strip()} is given twice")
+        values[key.strip()] = value.strip()
+    return values
+
+
+def execute(
+    name: str, procedure: Procedure, station: Station, path: Path, *, quiet: bool = False, **about: Any
+) -> Result:
+    """Run with progress and an orderly Ctrl-C. about: seed, operator, notes."""
+    from labctl import runner
+    from labctl.cli.interrupt import Stop
+    from labctl.cli.progress import Progress
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with Stop() as stop, Progress(name, procedure.expected_rows(), quiet) as progress:
+        return runner.run(name, procedure, station, path, should_stop=stop, listeners=[progress], **about)
+
+
+def report(result: Result, kind: type[Procedure], *, quiet: bool = False, plot: bool = False) -> None:
+    """Say how a run ended, what was extracted and where it is."""
+    from labctl import store
+
+    run = store.read(result.path)
+    if not quiet:
+        for line in extracted_lines(kind.extract(run.columns)):
+            click.echo(line)
+        for event in run.events:
+            click.echo(f"  {event.kind}: " + ", ".join(f"{k} = {v:g}" for k, v in event.details.items()))
+    if plot and len(run):
+        from labctl.report.plot import save
+
+        click.echo(f"picture: {save([run], result.path.with_suffix('.png'))}")
+    words = f"{result.state}: {result.reason}" if result.reason else result.state
+    click.echo(f"{words}; {result.rows} rows in {result.path}", err=result.state != "finished")
+
+
+def extracted_lines(found: Sequence[Extracted]) -> list[str]:
+    """One line per number: value, uncertainty, definition."""
+    return [f"  {item.name} = {_with_uncertainty(item)}  ({item.definition})" for item in found]
+
+
+def _with_uncertainty(item: Extracted) -> str:
+    if item.uncertainty != item.uncertainty:
+        return show(item.value, item.unit, 4)
+    return f"{item.value:.4g} ± {item.uncertainty:.2g} {item.unit}"

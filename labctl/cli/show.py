@@ -1,0 +1,116 @@
+"""``labctl show``: a run file, a device card or a procedure."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from labctl import plugins
+from labctl.errors import UsageError
+from labctl.quantities import show
+
+if TYPE_CHECKING:
+    from labctl.store import Run
+
+
+@click.command(epilog="Example: labctl show runs/my-run.h5 --plot my-run.png")
+@click.argument("target")
+@click.option("--plot", type=click.Path(path_type=Path), help="Also draw the run into this PNG, SVG or PDF file.")
+@click.option("--parameters/--no-parameters", default=True, help="With the parameters [yes].")
+def command(target: str, plot: Path | None, parameters: bool) -> int:
+    """Show TARGET: a run file (.h5, or the .jrn of a run that is on or died), a device card, or a procedure."""
+    from labctl import cards
+
+    if Path(target).suffix in (".h5", ".jrn") or Path(target).exists():
+        return _run(Path(target), plot, parameters)
+    if target in cards.paths():
+        return _device(target)
+    if target in plugins.names("procedures"):
+        return _procedure(target)
+    known = [*cards.paths(), *plugins.names("procedures")]
+    raise UsageError(f"{target!r} is no run file, device or procedure{plugins.suggestion(target, known)}")
+
+
+def _run(path: Path, plot: Path | None, parameters: bool) -> int:
+    from labctl import store
+
+    run = store.read(path)
+    for name, text in _facts(run):
+        click.echo(f"{name:<12}{text}")
+    if parameters:
+        click.echo("parameters")
+        for name, item in run.header.parameters.items():
+            value = item["value"]
+            click.echo(f"  {name:<18}{show(value, item['unit']) if isinstance(value, float) else value}")
+    _extracted(run)
+    for event in run.events:
+        click.echo(f"event       {event.kind} at row {event.row}: {dict(event.details)}")
+    if plot is not None:
+        from labctl.report.plot import save
+
+        click.echo(f"picture     {save([run], plot)}")
+    return 0
+
+
+def _facts(run: Run) -> list[tuple[str, str]]:
+    head = run.header
+    identities = [item["identity"] for item in head.instruments.values()]
+    instruments = [" ".join(str(who.get(key, "")) for key in ("manufacturer", "model", "serial")) for who in identities]
+    unknown = [str(s.id) for s in run.stimuli if not s.outcome]
+    facts = [
+        ("run", f"{head.title} ({head.uuid})"),
+        ("state", f"{run.state}: {run.reason}" if run.reason else run.state),
+        ("time", f"{head.start_time} to {run.end_time or '?'}"),
+        ("rows", f"{len(run)} of {', '.join(column.heading for column in head.columns)}"),
+        ("sample", head.sample or "-"),
+        ("operator", head.operator or "-"),
+        ("station", f"{head.station}{f' (simulated {head.device}, seed {head.seed})' if head.simulated else ''}"),
+        ("instrument", "; ".join(instruments)),
+        ("software", ", ".join(f"{k} {v}" for k, v in head.software.items() if k in ("labctl", "python", "pymeasure"))),
+        ("git", f"{head.git['commit'][:12]}{' (changed)' if head.git.get('dirty') else ''}" if head.git else "-"),
+        ("command", head.command),
+        (
+            "stimuli",
+            f"{len(run.stimuli)} sent{f', unknown whether applied: {chr(44).join(unknown)}' if unknown else ''}",
+        ),
+    ]
+    return [*facts, ("notes", head.notes)] if head.notes else facts
+
+
+def _extracted(run: Run) -> None:
+    from labctl.cli.run import extracted_lines
+    from labctl.procedure import Procedure
+
+    name = run.header.procedure
+    if name not in plugins.names("procedures") or not len(run):  # a name in a file only chooses among installed recipes
+        return
+    kind = plugins.load("procedures", name, Procedure)  # type: ignore[type-abstract]
+    lines = extracted_lines(kind.extract(run.columns))
+    if lines:
+        click.echo("extracted")
+    for line in lines:
+        click.echo(line)
+
+
+def _device(name: str) -> int:
+    from labctl import cards
+
+    card = cards.read(name)
+    click.echo(f"{card.name}: {card.title}\nmodel {card.model}\n")
+    for field, item in card.fields.items():
+        click.echo(f"  {field:<12}{item.value:<12g}{item.unit:<9}{item.meaning}  [{item.source}]")
+    return 0
+
+
+def _procedure(name: str) -> int:
+    from labctl.cli.run import parameter_table
+    from labctl.procedure import Procedure
+
+    kind = plugins.load("procedures", name, Procedure)  # type: ignore[type-abstract]
+    click.echo(f"{name}: {inspect.cleandoc(kind.__doc__ or '')}\n\n{parameter_table(kind)}\n\nColumns:")
+    for column in kind.columns:
+        click.echo(f"  {column.heading:<18}{column.meaning}")
+    return 0

@@ -1,0 +1,135 @@
+"""Finds plug-ins by name: the built-in folders, installed entry points, and the user's own folders.
+
+A plug-in is one Python file (or folder) in ``procedures/``, ``instruments/`` or ``sim_backends/``; its file name is its name,
+with ``-`` for ``_``. Outsiders offer the same files through entry points of the groups ``labctl.procedures``,
+``labctl.instruments`` and ``labctl.sim_backends``, or in a folder named by the environment variable ``LABCTL_PLUGINS``
+(several separated by the system's path separator) that holds sub-folders of those names.
+Listing names imports nothing; a plug-in that can't be imported is reported, and the others still work.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.util
+import inspect
+import os
+import sys
+from collections.abc import Iterator
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Literal, TypeVar
+
+import labctl
+from labctl.errors import UsageError
+
+Kind = Literal["procedures", "instruments", "sim_backends"]
+KINDS: tuple[Kind, ...] = ("procedures", "instruments", "sim_backends")
+T = TypeVar("T")
+
+
+def folders(kind: str) -> list[Path]:
+    """Where files of this kind lie (also "data"): built-in first, then each folder of LABCTL_PLUGINS; only existing ones."""
+    roots = [*labctl.__path__, *filter(None, os.environ.get("LABCTL_PLUGINS", "").split(os.pathsep))]
+    return [folder for root in roots if (folder := Path(root).expanduser() / kind).is_dir()]
+
+
+def names(kind: Kind) -> list[str]:
+    """The names of all plug-ins of a kind, sorted; imports none of them."""
+    return sorted({name for name, _ in _files(kind)} | {_name(entry.name) for entry in _entries(kind)})
+
+
+def module(kind: Kind, name: str, part: str = "") -> ModuleType:
+    """Import the plug-in `name`; part: a module inside a plug-in that is a folder ("kinetics").
+
+    Raises UsageError, with a suggestion, if there is none; whatever the plug-in raises on import passes through.
+    """
+    for entry in _entries(kind):
+        if _name(entry.name) == _name(name):
+            return importlib.import_module(".".join(filter(None, [entry.value, part])))
+    for found, path in _files(kind):
+        if found == _name(name):
+            return _import(kind, path, part)
+    raise UsageError(f"no {_singular(kind)} named {name!r}{suggestion(name, names(kind))}; see 'labctl list'")
+
+
+def load(kind: Kind, name: str, base: type[T]) -> type[T]:
+    """The one class derived from `base` that the plug-in `name` offers. Raises UsageError if it is not exactly one."""
+    source = module(kind, name)
+    found = [
+        item
+        for item in vars(source).values()
+        if inspect.isclass(item) and issubclass(item, base) and item is not base and not inspect.isabstract(item)
+        and item.__module__.startswith(source.__name__)
+    ]  # fmt: skip
+    if len(found) != 1:
+        raise UsageError(
+            f"{_singular(kind)} {name!r} must offer exactly one {base.__name__}, not {[item.__name__ for item in found]}"
+        )
+    return found[0]
+
+
+def survey(kind: Kind, base: type[T]) -> Iterator[tuple[str, type[T] | Exception]]:
+    """Every plug-in of a kind that offers a `base`, as (name, class), or (name, the error) where it can't be loaded."""
+    for name in names(kind):
+        try:
+            yield name, load(kind, name, base)
+        except Exception as error:  # noqa: BLE001 - a bad plug-in is reported, whatever it raises
+            yield name, error
+
+
+def suggestion(name: str, among: list[str]) -> str:
+    """ " (did you mean 'x'?)" or nothing."""
+    close = difflib.get_close_matches(name, among, 1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def _singular(kind: Kind) -> str:
+    return {"procedures": "procedure", "instruments": "instrument", "sim_backends": "simulation"}[kind]
+
+
+def _name(stem: str) -> str:
+    return stem.replace("_", "-")
+
+
+def _entries(kind: Kind) -> list[EntryPoint]:
+    return list(entry_points(group=f"labctl.{kind}"))
+
+
+def _files(kind: Kind) -> Iterator[tuple[str, Path]]:
+    for folder in folders(kind):
+        for path in sorted(folder.iterdir()):
+            is_folder = (path / "__init__.py").is_file()
+            if (path.suffix == ".py" or is_folder) and not path.name.startswith("_"):
+                yield _name(path.stem), path
+
+
+def _import(kind: Kind, path: Path, part: str) -> ModuleType:
+    built_in = any(path.parent == Path(root) / kind for root in labctl.__path__)
+    if built_in:
+        return importlib.import_module(".".join(filter(None, [f"labctl.{kind}.{path.stem}", part])))
+    return _import_file(f"labctl_user.{kind}.{path.stem}", path, part)
+
+
+def _import_file(name: str, path: Path, part: str) -> ModuleType:
+    if part:
+        _import_file(name, path, "")
+        return importlib.import_module(f"{name}.{part}")
+    if name in sys.modules and getattr(sys.modules[name], "__file__", None) == str(_source(path)):
+        return sys.modules[name]
+    search = [str(path)] if path.is_dir() else None
+    spec = importlib.util.spec_from_file_location(name, _source(path), submodule_search_locations=search)
+    if spec is None or spec.loader is None:
+        raise UsageError(f"{path} is not a Python file")
+    loaded = sys.modules[name] = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(loaded)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return loaded
+
+
+def _source(path: Path) -> Path:
+    return path / "__init__.py" if path.is_dir() else path

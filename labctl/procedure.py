@@ -1,0 +1,272 @@
+"""The base of every recipe: a PyMeasure Procedure whose body is a generator of blocks.
+
+A recipe is one class in ``procedures/``: parameters (`Number`, `Count`, `Choice`, `Flag`), `columns`, and `points`, which
+yields blocks of rows. Everything else is written once, here: checking parameters, handing blocks on, obeying a stop, and
+switching the outputs off whatever happens. The runner stores the blocks; a stock PyMeasure ``Worker`` with ``Results`` runs the
+same recipe to CSV.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import math
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol, cast
+
+from numpy.typing import NDArray
+from pymeasure.experiment import BooleanParameter, FloatParameter, IntegerParameter, ListParameter
+from pymeasure.experiment import Procedure as PyMeasureProcedure
+
+from labctl.contracts import Block, Clock, Extracted, Recorder, Sampling, SourceMeter, Sweep, check_request
+from labctl.errors import UsageError
+from labctl.quantities import Column, Limits, parse, show
+
+log = logging.getLogger(__name__)
+
+
+class ParameterError(UsageError, ValueError):
+    """A parameter's value can't be used; the message names parameter, value, unit and limit."""
+
+
+class Number(FloatParameter):  # type: ignore[misc]
+    """A real parameter in SI units; text may carry a prefix and the unit ("100u", "1.5 V").
+
+    minimum, maximum: allowed bounds, both included; above: a bound that is itself not allowed (e.g. 0 for "greater than zero").
+    """
+
+    def __init__(
+        self,
+        name: str,
+        units: str = "",
+        *,
+        default: float,
+        minimum: float = -math.inf,
+        maximum: float = math.inf,
+        above: float = -math.inf,
+        description: str,
+    ) -> None:
+        self.above = above
+        super().__init__(
+            name, units=units or None, minimum=minimum, maximum=maximum, default=default, description=description
+        )
+
+    def convert(self, value: Any) -> float:
+        """Return `value` as a float. Raises ParameterError."""
+        number = _number(self.name, value, self.units or "")
+        if number <= self.above:
+            raise ParameterError(f"{self.name} = {self._show(number)} must be greater than {self._show(self.above)}")
+        _check_bounds(self.name, number, self.minimum, self.maximum, self._show)
+        return number
+
+    def _show(self, value: float) -> str:
+        return show(value, self.units or "")
+
+    def __str__(self) -> str:  # PyMeasure writes %g here and loses digits on reload
+        return f"{self._value!r} {self.units or ''}".strip() if self.is_set() else ""
+
+
+class Count(IntegerParameter):  # type: ignore[misc]
+    """A whole-number parameter with bounds, both included; "10k" is 10 000."""
+
+    def __init__(self, name: str, *, default: int, minimum: int = 0, maximum: int = 10**9, description: str) -> None:
+        super().__init__(name, minimum=minimum, maximum=maximum, default=default, description=description)
+
+    def convert(self, value: Any) -> int:
+        """Return `value` as an int. Raises ParameterError."""
+        number = _number(self.name, value, "")
+        if number != int(number):
+            raise ParameterError(f"{self.name} = {value} is not a whole number")
+        _check_bounds(self.name, number, self.minimum, self.maximum, lambda bound: f"{bound:.0f}")
+        return int(number)
+
+
+class Choice(ListParameter):  # type: ignore[misc]
+    """A parameter that is one of a few words."""
+
+    def __init__(self, name: str, choices: tuple[str, ...], *, default: str, description: str) -> None:
+        super().__init__(name, choices=list(choices), default=default, description=description)
+
+    def convert(self, value: Any) -> str:
+        """Return `value` if it is one of the choices. Raises ParameterError."""
+        if str(value) not in self.choices:
+            raise ParameterError(f"{self.name} = {value!r} is not one of {', '.join(self.choices)}")
+        return str(value)
+
+
+class Flag(BooleanParameter):  # type: ignore[misc]
+    """A parameter that is true or false."""
+
+    def __init__(self, name: str, *, default: bool, description: str) -> None:
+        super().__init__(name, default=default, description=description)
+
+    def convert(self, value: Any) -> bool:
+        """Return `value` as a bool; "yes", "on" and "1" count as true. Raises ParameterError."""
+        words = {
+            "true": True,
+            "yes": True,
+            "on": True,
+            "1": True,
+            "false": False,
+            "no": False,
+            "off": False,
+            "0": False,
+        }
+        if str(value).lower() not in words:
+            raise ParameterError(f"{self.name} = {value!r} is neither true nor false")
+        return words[str(value).lower()]
+
+
+def _number(name: str, value: Any, unit: str) -> float:
+    try:
+        return parse(value if isinstance(value, str) else float(value), unit)
+    except (UsageError, TypeError, ValueError) as error:
+        raise ParameterError(f"{name}{f' in {unit}' if unit else ''}: {error}") from None
+
+
+def _check_bounds(name: str, value: float, minimum: float, maximum: float, written: Any) -> None:
+    if value < minimum:
+        raise ParameterError(f"{name} = {written(value)} is below the smallest allowed, {written(minimum)}")
+    if value > maximum:
+        raise ParameterError(f"{name} = {written(value)} is above the greatest allowed, {written(maximum)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """What to draw unprompted: column `y` against column `x`; log: the magnitude of y on a log axis."""
+
+    x: str
+    y: str
+    log: bool = False
+
+
+class Station(Protocol):
+    """What a recipe may use of a bench, real or simulated."""
+
+    clock: Clock
+    recorder: Recorder
+
+    @property
+    def source_meter(self) -> SourceMeter:
+        """The source meter on the cell's terminals. Raises UsageError if the station has none."""
+        ...
+
+    def make_safe(self) -> None:
+        """Switch every output off."""
+        ...
+
+
+class Procedure(PyMeasureProcedure):  # type: ignore[misc]
+    """A recipe; see this module's text. Subclasses set `columns` and `plot` and write `points`."""
+
+    columns: ClassVar[tuple[Column, ...]] = ()
+    plot: ClassVar[Plot | None] = None
+    #: the state a simulated cell is put into before this recipe runs on it: "pristine" or "formed"
+    cell: ClassVar[str] = "formed"
+    station: Station | None = None
+    #: what `shutdown` could not do, if anything; the outputs may then still be on
+    shutdown_error: Exception | None = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.DATA_COLUMNS = [column.heading for column in cls.columns]
+
+    def __init__(self, **values: Any) -> None:
+        self._parameters: dict[str, Any] = {}  # PyMeasure's own default is one dict shared by every class
+        super().__init__()
+        self.set(values)
+
+    @abstractmethod
+    def points(self, station: Station) -> Iterator[Block]:
+        """Measure: yield blocks with exactly `columns`. Waits go through ``station.clock``."""
+
+    def check(self) -> None:
+        """Raise ParameterError where parameters contradict each other; called before anything is opened or sent."""
+
+    def requests(self) -> Iterable[Sweep | Sampling]:
+        """Everything this recipe will ask of the source meter, so that limits are checked before the first of it is sent.
+
+        What depends on measured values can't be listed here and is checked when it is asked for.
+        """
+        return ()
+
+    def preflight(self, limits: Limits) -> None:
+        """Raise ParameterError or LimitError if parameters contradict each other or a request exceeds `limits`."""
+        self.check()
+        for request in self.requests():
+            check_request(limits, request)
+
+    def expected_rows(self) -> int | None:
+        """How many rows a full run will give, for progress; None where it can't be known."""
+        return None
+
+    @classmethod
+    def extract(cls, columns: Mapping[str, NDArray[Any]]) -> list[Extracted]:
+        """The numbers a run of this recipe is about, from its table; none by default."""
+        return []
+
+    @classmethod
+    def declared(cls) -> dict[str, Any]:
+        """The parameter objects of the class by attribute name, in the order they are written."""
+        return {
+            name: item
+            for base in reversed(inspect.getmro(cls))
+            for name, item in vars(base).items()
+            if isinstance(item, (Number, Count, Choice, Flag))
+        }
+
+    def set(self, values: Mapping[str, Any]) -> None:
+        """Set parameters from values or text. Raises ParameterError naming an unknown parameter, or what is wrong."""
+        for name, value in values.items():
+            if name not in self._parameters:
+                raise ParameterError(
+                    f"{name!r} is no parameter of this procedure{_close(name, list(self.declared()))}"
+                )
+            parameter = self._parameters[name]
+            parameter.value = value
+            setattr(self, name, parameter.value)
+
+    def startup(self) -> None:
+        """Check everything against the station's limits and hand the stop request to the instruments."""
+        if self.station is None:
+            raise UsageError("the procedure has no station: set procedure.station to an opened station first")
+        meter = self.station.source_meter
+        self.check()
+        for request in self.requests():
+            meter.check(request)
+        meter.should_stop = lambda: bool(self.should_stop())
+
+    def execute(self) -> None:
+        """Hand on every block until the recipe ends or a stop is asked for."""
+        blocks = self.points(cast(Station, self.station))
+        try:
+            for block in blocks:
+                self.hand_on(block)
+                if self.should_stop():
+                    break
+        finally:
+            blocks.close()  # type: ignore[attr-defined]  # a generator: lets the instrument's own clean-up run now
+
+    def hand_on(self, block: Block) -> None:
+        """Emit the rows the way PyMeasure's Worker takes them; the runner puts its own function here."""
+        if not block.provisional:
+            headings = {column.heading: column.name for column in self.columns}
+            self.emit("batch results", {heading: block[name].tolist() for heading, name in headings.items()})
+
+    def shutdown(self) -> None:
+        """Switch the outputs off. Never raises (PyMeasure's worker thread would hang): see `shutdown_error`."""
+        if self.station is None:
+            return
+        try:
+            self.station.make_safe()
+        except Exception as error:
+            self.shutdown_error = error
+            log.critical("outputs may still be on: %s", error, exc_info=True)
+
+
+def _close(name: str, among: list[str]) -> str:
+    from labctl.plugins import suggestion
+
+    return suggestion(name, among) or f"; it has {', '.join(among)}"

@@ -1,0 +1,55 @@
+"""What a run file says about where it came from: software, git state, command, time."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+from datetime import datetime
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import labctl
+
+#: Whose versions shape a result.
+_PACKAGES = ("numpy", "h5py", "pymeasure", "PyVISA", "PyVISA-py", "numba")
+
+
+def software() -> dict[str, str]:
+    """Versions of labctl, Python, the platform and the packages that shape a result."""
+    found = {"labctl": labctl.__version__, "python": platform.python_version(), "platform": platform.platform()}
+    for package in _PACKAGES:
+        try:
+            found[package.lower()] = version(package)
+        except PackageNotFoundError:
+            found[package.lower()] = "not installed"
+    return found
+
+
+@lru_cache(1)  # one subprocess a process, not two a run
+def git() -> dict[str, str | bool]:
+    """Commit and whether the tree is changed, if labctl runs from a checkout; else empty."""
+    root = Path(labctl.__file__).resolve().parent.parent
+    if not (root / ".git").exists():
+        return {}
+    commit = _git(root, "rev-parse", "HEAD")
+    return {"commit": commit, "dirty": bool(_git(root, "status", "--porcelain"))} if commit else {}
+
+
+def _git(root: Path, *arguments: str) -> str:
+    try:
+        done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):  # no git here, or it hangs on a network disk: the run goes on without
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def command() -> str:
+    """The command line as it was typed, the program by its name only."""
+    return " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
+
+
+def now() -> str:
+    """The local time, ISO 8601 with offset, to the millisecond."""
+    return datetime.now().astimezone().isoformat(timespec="milliseconds")

@@ -1,0 +1,85 @@
+"""Draw run files with matplotlib, without a screen: what the recipe declared as its plot, cycle by cycle."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.figure import Figure
+
+from labctl.contracts import Status
+from labctl.quantities import show
+from labctl.store import Run
+
+
+def save(runs: Sequence[Run], path: Path) -> Path:
+    """Draw runs side by side and save as PNG, SVG or PDF (by the ending of `path`); returns `path`."""
+    figure = Figure(figsize=(5.6 * len(runs), 4.4), dpi=150, layout="constrained")
+    for run, axes in zip(runs, np.atleast_1d(figure.subplots(1, len(runs))), strict=True):
+        draw(run, axes)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path)
+    return path
+
+
+def draw(run: Run, axes: Any) -> None:
+    """Draw one run into matplotlib `axes`; a logarithmic ordinate shows the magnitude."""
+    spec = run.header.plot
+    units = {column.name: column for column in run.header.columns}
+    x_name = spec.axes[0]
+    x, y = run.columns[x_name], run.columns[spec.signal]
+    groups = _groups(run)
+    for number, rows in enumerate(groups):
+        axes.plot(
+            x[rows], np.abs(y[rows]) if spec.log else y[rows], lw=1.0, color=_colour(number, len(groups)), zorder=2
+        )
+    _mark_compliance(run, axes, x, np.abs(y) if spec.log else y)
+    if spec.log:
+        axes.set_yscale("log")
+        _limit_decades(axes, np.abs(y))
+    label = units[spec.signal]
+    axes.set_xlabel(units[x_name].heading)
+    axes.set_ylabel(f"|{label.name}| ({label.unit})" if spec.log else label.heading)
+    axes.set_title(_title(run), fontsize=9, loc="left")
+    axes.grid(True, which="major", lw=0.4, alpha=0.5)
+    axes.tick_params(direction="in", which="both", top=True, right=True)
+
+
+def _groups(run: Run) -> list[Any]:
+    """Row numbers of every stretch to draw as one line: a cycle's segment; single reads are left out."""
+    count = len(next(iter(run.columns.values())))
+    keys = [run.columns[name] for name in ("cycle", "segment") if name in run.columns]
+    if not keys:
+        return [np.arange(count)]
+    changes = np.flatnonzero(np.any([np.diff(key) != 0 for key in keys], axis=0)) + 1
+    return [rows for rows in np.split(np.arange(count), changes) if rows.size > 1]
+
+
+def _colour(number: int, total: int) -> Any:
+    return colormaps["viridis"](0.1 + 0.75 * number / max(total - 1, 1))
+
+
+def _mark_compliance(run: Run, axes: Any, x: Any, y: Any) -> None:
+    if "status" not in run.columns:
+        return
+    limited = (run.columns["status"] & int(Status.COMPLIANCE)) != 0
+    if limited.any():
+        axes.plot(x[limited], y[limited], ".", ms=2.5, color="#d55e00", label="in compliance", zorder=3)
+        axes.legend(frameon=False, fontsize=8, loc="lower right")
+
+
+def _limit_decades(axes: Any, magnitude: Any) -> None:
+    positive = magnitude[magnitude > 0]
+    if positive.size:
+        low = max(np.percentile(positive, 1) / 3, positive.max() * 1e-14)
+        axes.set_ylim(low, positive.max() * 3)
+
+
+def _title(run: Run) -> str:
+    head = run.header
+    shown = [f"{k} {show(float(p['value']), p['unit'], 4)}" for k, p in head.parameters.items() if k in ("compliance",)]
+    where = head.sample or (f"simulated {head.device}" if head.simulated else head.station)
+    return ", ".join([f"{head.procedure}, {where}", *shown, *([] if run.state == "finished" else [run.state])])

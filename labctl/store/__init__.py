@@ -1,0 +1,22 @@
+"""Run files: what a run was and measured, kept while it happens and found again.
+
+A run is written to a journal (``run.jrn``), one checksummed frame at a time, and packed into one HDF5 file (``run.h5``)
+when it ends, however it ends. Both are described in ``data/run-file.md``. h5py is loaded only to pack and read::
+
+    writer = RunWriter.create(Path("run.h5"), header)
+    writer.append(block)
+    path = writer.finish("finished")
+    run = read(path)
+"""
+
+from labctl.store.errors import StoreError
+from labctl.store.header import PlotSpec, RunHeader
+from labctl.store.model import Ending, Event, Run, Stimulus
+from labctl.store.reader import read
+from labctl.store.recovery import orphans, recover
+from labctl.store.writer import RunWriter
+
+__all__ = [
+    "Ending", "Event", "PlotSpec", "Run", "RunHeader", "RunWriter", "Stimulus", "StoreError",
+    "orphans", "read", "recover",
+]  # fmt: skip

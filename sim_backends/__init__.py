@@ -1,0 +1,1 @@
+"""Simulated instruments and device physics, found by their names through labctl.plugins."""

@@ -1,0 +1,167 @@
+"""Lets time pass: ROS2 with the analytic Jacobian of device and circuit together, and an adaptive step (Note 3).
+
+Being in compliance makes the gap relax to the circuit within nanoseconds while the dwell lasts milliseconds or hours, so
+the method must be stiff: ROS2 (Verwer et al., SIAM J. Sci. Comput. 20, 1456 (1999)) is L-stable, of order two for any
+Jacobian, and needs two evaluations a step.
+"""
+
+from __future__ import annotations
+
+import math
+
+from labctl.jit import Vector, kernel
+
+from .circuit import solve, terminal_voltage
+from .kinetics import rates
+from .parameters import LAM_C, R_N, R_RES, THICKNESS, X_0, X_MIN
+
+#: places in the state vector: gap, radius, deepest front (nm), filament there? (0/1), next step (s), last U (V), ...
+X, R, X_F, ON, H, U = range(6)
+#: ... the drive (V with its sign, A, ohm), time still to pass (s), accepted steps and attempts so far
+V_S, I_CC, R_SRC, LEFT, STEPS, TRIES = range(6, 12)
+STATE_SIZE = 12
+
+#: how `dwell` ended: the time is up; a filament ruptured; or the bound on steps was hit
+DONE, RUPTURED, EXHAUSTED = range(3)
+
+#: 1 - 1/sqrt(2), for which ROS2 is L-stable
+GAMMA = 1.0 - math.sqrt(0.5)
+#: bound on attempted steps in one call; the hardest dwell known (forming at 1 MV) takes a few hundred
+MAX_TRIES = 20_000
+#: s; a step this short moves less than 0.001 nm at the greatest velocity, so it is accepted as it is
+SHORTEST = 1e-15
+#: greatest growth and shrinkage of the step from one attempt to the next, and its safety factor (Note 3)
+FASTER, SLOWER, SAFETY = 5.0, 0.1, 0.9
+#: of the dwell; first step after the source has changed (Note 3)
+FIRST = 1e-3
+#: nm; a stable cell that would move less than this in all the time left takes it in one step
+QUIET = 1e-6
+#: greatest step times fastest growing mode; beyond 1/GAMMA the method would turn growth into decay
+RUNAWAY = 2.0
+#: nm below x0: here a filament counts as ruptured; and the share of x_min..x0 within which it counts as there (Note 6)
+NEAR_X0 = 0.1
+ON_SHARE = 0.6
+
+
+@kernel
+def slopes(
+    p: Vector, s: Vector, x: float, r: float, guess: float
+) -> tuple[float, float, float, float, float, float, float]:
+    """Compute dx/dt, dr/dt (nm/s), their Jacobian (1/s, row by row) and the junction voltage (V) at gap x, radius r."""
+    u, i, _, u_x, u_r, i_x, i_r = solve(p, abs(s[V_S]), s[I_CC], s[R_SRC], x, r, guess)
+    f_x, f_r, x_u, x_x, x_r, r_u, r_x, r_r, r_i = rates(p, s[V_S] > 0.0, s[X_F], u, i, x, r)
+    j_xx, j_xr = x_x + x_u * u_x, x_r + x_u * u_r
+    j_rx, j_rr = r_x + r_u * u_x + r_i * i_x, r_r + r_u * u_r + r_i * i_r
+    return f_x, f_r, j_xx, j_xr, j_rx, j_rr, u
+
+
+@kernel
+def fits(p: Vector, x: float, r: float) -> bool:
+    """Tell whether a stage is a cell at all; the soft stops are no longer steep far outside (Note 3)."""
+    margin = 2.5 * p[LAM_C]
+    inside = p[X_MIN] - margin < x < p[THICKNESS] + margin
+    return inside and 0.3 * p[R_N] < r < 1.2 * p[R_RES]
+
+
+@kernel
+def attempt(
+    p: Vector, s: Vector, h: float, x: float, r: float, f: tuple[float, float, float, float, float, float, float]
+) -> tuple[bool, float, float, float]:
+    """Try one ROS2 step of h (s) from x, r (nm) with slopes f there: fits?, new x, new r, error estimate (nm)."""
+    g = GAMMA * h
+    a, b, c, d = 1.0 - g * f[2], -g * f[3], -g * f[4], 1.0 - g * f[5]
+    det = a * d - b * c
+    k1_x, k1_r = (d * f[0] - b * f[1]) / det, (a * f[1] - c * f[0]) / det
+    x_1, r_1 = x + h * k1_x, r + h * k1_r
+    if not fits(p, x_1, r_1):
+        return False, x, r, 0.0
+    f_2 = slopes(p, s, x_1, r_1, f[6])
+    m_x, m_r = f_2[0] - 2.0 * k1_x, f_2[1] - 2.0 * k1_r
+    k2_x, k2_r = (d * m_x - b * m_r) / det, (a * m_r - c * m_x) / det
+    x_2, r_2 = x + h * (1.5 * k1_x + 0.5 * k2_x), r + h * (1.5 * k1_r + 0.5 * k2_r)
+    error = 0.5 * h * max(abs(k1_x + k2_x) / (1.0 + 0.02 * abs(x)), abs(k1_r + k2_r))
+    return fits(p, x_2, r_2), x_2, r_2, error
+
+
+@kernel
+def longest(f: tuple[float, float, float, float, float, float, float], h: float, left: float) -> float:
+    """Choose the step to try (s): all that is left where nothing moves, else h, shorter where a mode grows fast."""
+    trace, det = f[2] + f[5], f[2] * f[5] - f[3] * f[4]
+    if trace <= 0.0 and det >= 0.0 and abs(f[0]) * left < QUIET and abs(f[1]) * left < QUIET:
+        return left
+    half = 0.5 * trace
+    growing = half + math.sqrt(max(half * half - det, 0.0))
+    if growing * h > RUNAWAY:
+        h = RUNAWAY / growing
+    return min(h, left)
+
+
+@kernel
+def settle(p: Vector, s: Vector) -> bool:
+    """Note the depth of the front and whether a filament is there; tell whether one ruptured in the step just taken."""
+    s[X_F] = min(s[X_F], s[X])
+    if s[X] < p[X_MIN] + ON_SHARE * (p[X_0] - p[X_MIN]):
+        s[ON] = 1.0
+    if s[ON] > 0.5 and s[X] > p[X_0] - NEAR_X0:
+        s[ON] = 0.0
+        s[H] = 0.0  # the next filament has other rates: start afresh
+        return True
+    return False
+
+
+@kernel
+def take(s: Vector, h: float, x: float, r: float, u: float) -> None:
+    """Make an accepted step of h (s) the state."""
+    s[X], s[R], s[U] = x, r, u
+    s[LEFT] = max(s[LEFT] - h, 0.0)
+    s[STEPS] += 1.0
+
+
+@kernel
+def next_step(h: float, wanted: float, accepted: bool, share: float) -> float:
+    """Choose the step to go on with (s) from the one tried, the one it was cut from, and its error over the tolerance."""
+    factor = SAFETY / math.sqrt(max(share, 1e-6))
+    after = max(h * min(FASTER, max(SLOWER, factor)), SHORTEST)
+    # a step cut short by the end of the dwell says nothing against the longer one it was cut from
+    return max(after, wanted) if accepted and h < wanted else after
+
+
+@kernel
+def integrate(p: Vector, s: Vector, tolerance: float) -> int:
+    """Let the time left pass under the drive in `s`; returns DONE, RUPTURED or EXHAUSTED. tolerance: nm, per step."""
+    f = slopes(p, s, s[X], s[R], s[U])
+    s[TRIES] = 0.0
+    while s[LEFT] > 0.0 and (f[0] != 0.0 or f[1] != 0.0):
+        s[TRIES] += 1.0
+        if s[TRIES] > MAX_TRIES:
+            return EXHAUSTED
+        h = longest(f, s[H], s[LEFT])
+        good, x, r, error = attempt(p, s, h, s[X], s[R], f)
+        share = error / tolerance if good else 1e6
+        accepted = share < 1.0 or h <= SHORTEST
+        s[H] = next_step(h, s[H], accepted, share)
+        if accepted:
+            take(s, h, x, r, f[6])
+            if settle(p, s):
+                return RUPTURED
+            f = slopes(p, s, x, r, f[6])
+    return DONE
+
+
+@kernel
+def dwell(
+    p: Vector, s: Vector, v_s: float, i_cc: float, r_src: float, duration: float, tolerance: float
+) -> tuple[int, float, float, bool]:
+    """Hold a drive for `duration` (s): how it ended, then current (A), terminal voltage (V), compliance? at its end.
+
+    v_s: V, either sign; i_cc: A, > 0; r_src: ohm. After RUPTURED, s[LEFT] is what remains to be held.
+    """
+    if v_s != s[V_S] or i_cc != s[I_CC] or r_src != s[R_SRC] or s[H] <= 0.0:
+        s[V_S], s[I_CC], s[R_SRC] = v_s, i_cc, r_src
+        s[H] = FIRST * duration if s[H] <= 0.0 else min(s[H], FIRST * duration)
+    s[LEFT] = duration
+    ended = integrate(p, s, tolerance)
+    found = solve(p, abs(v_s), i_cc, r_src, s[X], s[R], s[U])
+    voltage = terminal_voltage(p, abs(v_s), r_src, s[R], found)
+    sign = 1.0 if v_s >= 0.0 else -1.0
+    return ended, sign * found[1], sign * voltage, found[2]

@@ -1,0 +1,151 @@
+"""The two SMUs, or one SMU and ground, and the device between them: time passes into the device only here.
+
+Idle time is not handed over bit by bit: it accrues until something changes or is measured, then the device gets it as one
+dwell, so how often a client asks has no influence on the physics.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from labctl.contracts import DeviceModel, Drive, Response
+from labctl.errors import UsageError
+
+from .settings import Settings
+from .smu import Smu
+
+
+class Dwell(NamedTuple):
+    """One entry of the ground truth: what the device really got, SI, voltages top against bottom.
+
+    start: clock time; drive: open voltage of the sources; compliance: what limited the current; voltage and current: the
+    device's answer at the end.
+    """
+
+    start: float
+    duration: float
+    drive: float
+    compliance: float
+    voltage: float
+    current: float
+
+
+class Terminal(NamedTuple):
+    """What one SMU sees: V on its output, A out of it, and whether it is in compliance."""
+
+    voltage: float
+    current: float
+    in_compliance: bool
+
+
+class _Ground:
+    """A terminal tied to the chassis: 0 V, any current."""
+
+    output = True
+    sources_current = False
+    level = 0.0
+    open_voltage = 0.0
+    current_limit = math.inf
+
+
+FLOATING = Drive(0.0)  #: an open cell: no current; taken as 0 V, the cells here have no voltage of their own
+
+
+class Circuit:
+    """The wiring and the device's time."""
+
+    def __init__(
+        self, device: DeviceModel, smus: Mapping[int, Smu], wiring: Mapping[str, int | None], settings: Settings, now: float
+    ) -> None:  # fmt: skip
+        self._device = device
+        self._top, self._bottom = (_end(name, wiring, smus) for name in ("top", "bottom"))
+        if self._top is self._bottom:
+            raise UsageError(f"wiring: top and bottom must be different channels, not {wiring}")
+        self._live = settings.interlock_closed
+        self._resistance = settings.series_resistance
+        self._time = now
+        self.truth: deque[Dwell] = deque(maxlen=settings.truth_length)
+        self.changed()
+        self._response = Response(0.0, 0.0)
+
+    def changed(self) -> None:
+        """Take the SMUs' settings as they are now; let time pass *before* changing them, with `pass_to`."""
+        top, bottom = self._top, self._bottom
+        self._top_limits = _limits_first(top, bottom)
+        limit = min(top.current_limit, bottom.current_limit)
+        self._floating = not (self._live and top.output and bottom.output) or limit == 0.0
+        if self._floating:
+            self._drive = FLOATING
+        else:
+            self._drive = Drive(top.open_voltage - bottom.open_voltage, limit, self._resistance)
+
+    def pass_to(self, now: float) -> None:
+        """Let the device live until clock time `now` under what the outputs apply."""
+        duration = now - self._time
+        if duration <= 0.0:
+            return
+        drive = self._drive
+        self._response = response = self._device.advance(drive, duration)
+        if self.truth.maxlen:
+            self.truth.append(
+                Dwell(self._time, duration, drive.voltage, drive.compliance, response.voltage, response.current)
+            )
+        self._time = now
+
+    @property
+    def time(self) -> float:
+        """Clock time up to which the device has lived, s."""
+        return self._time
+
+    def at(self, smu: Smu) -> Terminal:
+        """What `smu` sees after the last `pass_to`."""
+        if not self._live:
+            return Terminal(0.0, 0.0, False)
+        if smu is self._top and not self._alone(smu, self._bottom):
+            return self._wired(smu, self._bottom, 1.0, self._top_limits)
+        if smu is self._bottom and not self._alone(smu, self._top):
+            return self._wired(smu, self._top, -1.0, not self._top_limits)
+        return _open(smu)
+
+    def limits_anywhere(self) -> bool:
+        """Whether either end of the device is an SMU in compliance."""
+        return any(isinstance(end, Smu) and self.at(end).in_compliance for end in (self._top, self._bottom))
+
+    def _alone(self, smu: Smu, other: Smu | _Ground) -> bool:
+        return not (smu.output and other.output)
+
+    def _wired(self, smu: Smu, other: Smu | _Ground, sign: float, limiting: bool) -> Terminal:
+        if self._floating:  # a source of exactly 0 A on one end: no current, no voltage across the cell
+            if limiting:
+                return Terminal(other.open_voltage, 0.0, False)
+            return Terminal(smu.open_voltage, 0.0, smu.sources_current)
+        response = self._response
+        held = response.in_compliance and limiting
+        voltage = other.open_voltage + sign * response.voltage if held else smu.open_voltage
+        return Terminal(voltage, sign * response.current, held != smu.sources_current)
+
+
+def _end(name: str, wiring: Mapping[str, int | None], smus: Mapping[int, Smu]) -> Smu | _Ground:
+    channel = wiring.get(name)
+    if channel is None:
+        return _Ground()
+    if channel not in smus:
+        raise UsageError(f"wiring: {name} is on channel {channel}, but there are only SMUs {', '.join(map(str, smus))}")
+    return smus[channel]
+
+
+def _limits_first(top: Smu | _Ground, bottom: Smu | _Ground) -> bool:
+    # with equal limits the end that is further from 0 V is taken to give way: the driven one
+    if top.current_limit == bottom.current_limit:
+        return abs(top.open_voltage) >= abs(bottom.open_voltage)
+    return top.current_limit < bottom.current_limit
+
+
+def _open(smu: Smu) -> Terminal:
+    """An SMU with nothing on it: a voltage source shows its level, a current source runs to its compliance."""
+    if not smu.output:
+        return Terminal(0.0, 0.0, False)
+    return Terminal(smu.open_voltage, 0.0, smu.sources_current and smu.current_limit > 0.0)

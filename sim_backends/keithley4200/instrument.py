@@ -1,0 +1,121 @@
+"""The simulated instrument: bytes to messages, messages to commands, and one reply per message."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from labctl.contracts import Clock, DeviceModel, SimulatedInstrument
+from labctl.kxci import NUL, Framer, Invalid, decode
+from labctl.kxci.spec import Command, spec
+
+from .circuit import Dwell
+from .commands import execute
+from .mainframe import Mainframe
+from .refusal import ARGUMENT, Refused
+from .settings import Settings
+
+SHORT = 64  #: characters; messages up to here are decoded once and remembered (polling loops)
+
+
+@lru_cache(maxsize=4096)
+def _remembered(message: str, longest_number: int | None) -> tuple[Command | Invalid, ...]:
+    return tuple(decode(message, longest_number))
+
+
+class SimKeithley4200(SimulatedInstrument):
+    """A simulated Keithley 4200-SCS with its device; see `settings.Settings` for what can be chosen."""
+
+    name = "keithley4200"
+
+    def __init__(self, frame: Mainframe) -> None:
+        self.frame = frame
+        self.settings = frame.settings
+        self.message_end = b"\n" if frame.settings.transport == "gpib" else NUL
+        self.accepts_second_client = frame.settings.second_client == "accept"
+        self._framer = Framer(self.message_end)
+        self._longest = frame.settings.longest_number or None
+
+    @classmethod
+    def build(
+        cls,
+        device: DeviceModel,
+        clock: Clock,
+        wiring: Mapping[str, int | None],
+        settings: Mapping[str, Any],
+        seed: int | None,
+    ) -> SimKeithley4200:
+        """Build one with `device` between the channels of `wiring`; raises UsageError for settings and wiring."""
+        return cls(Mainframe(device, clock, wiring, Settings.of(settings), seed))
+
+    @property
+    def truth(self) -> list[Dwell]:
+        """What the device really got up to its last dwell, oldest first; bounded by the setting truth_length."""
+        return list(self.frame.circuit.truth)
+
+    def feed(self, data: bytes) -> bytes:
+        """Take bytes of a client and return the replies to the messages now complete."""
+        return b"".join([self._answer(message) for message in self._framer.feed(data)])
+
+    def serial_poll(self) -> int:
+        """The status byte of a GPIB serial poll; clears what polling clears (D 3-4)."""
+        self.frame.catch_up()
+        return self.frame.status.poll(self.frame.busy)
+
+    def disconnect(self) -> None:
+        """Forget half a message; a running test runs on, as nothing says that it ends."""
+        self._framer.clear()
+
+    def device_clear(self) -> None:
+        """DCL/SDC: power-on user mode, outputs off (D 5-4)."""
+        self._framer.clear()
+        self.frame.catch_up()
+        self.frame.power_on()
+        self.frame.status.clear()
+        self.frame.page = "US"
+
+    def finish(self) -> None:
+        """Play a running test up to the clock, for whoever looks at the truth without asking the instrument."""
+        self.frame.catch_up()
+
+    def _answer(self, message: bytes | None) -> bytes:
+        frame = self.frame
+        if self.settings.message_time > 0:
+            frame.clock.sleep(self.settings.message_time)
+        frame.catch_up()
+        if message is None:  # longer than the framer holds
+            frame.status.fail(ARGUMENT)
+            return self._framed(False, "", ARGUMENT)
+        reply, error, is_query = "", 0, False
+        on_gpib = self.settings.transport == "gpib"
+        for command in self._decode(message):
+            asks = not isinstance(command, Invalid) and spec(command).query
+            is_query = asks or (is_query and on_gpib)  # on LAN the last command decides what the one reply is
+            try:
+                if isinstance(command, Invalid):
+                    raise Refused(command.code)
+                data = execute(frame, command)
+            except Refused as refusal:
+                data, error = None, refusal.code
+                frame.status.fail(error)
+            reply = data or "" if asks or not on_gpib else reply
+        return self._framed(is_query, reply, error)
+
+    def _decode(self, message: bytes) -> tuple[Command | Invalid, ...]:
+        text = message.decode("ascii", errors="replace")
+        if len(text) > SHORT:
+            return tuple(decode(text, self._longest))
+        return _remembered(text, self._longest)
+
+    def _framed(self, is_query: bool, reply: str, error: int) -> bytes:
+        """Wrap the last command's reply: data with KCon's character, else ACK; GPIB has no ACK and no NUL."""
+        choice = self.settings
+        on_lan = choice.transport == "tcp"
+        if error and choice.bad_command == "silent":
+            return b""
+        if error and choice.bad_command == "text" and on_lan:
+            reply, is_query = self.frame.status.last_error or "", True
+        if is_query:
+            return (reply + choice.end).encode("ascii") + (NUL if on_lan else b"")
+        return b"ACK" + NUL if on_lan else b""

@@ -1,0 +1,145 @@
+"""The instrument behind the language: its SMUs, its page, its setup, its buffer and the test that may be running."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from labctl.contracts import Clock, DeviceModel
+from labctl.errors import RemoteProtocolError, UsageError
+from labctl.kxci.ranges import SmuKind
+from labctl.kxci.replies import Option, read_options
+
+from . import plan as planning
+from .buffer import Buffer
+from .circuit import Circuit, Terminal
+from .refusal import ILLEGAL_SETUP, NO_SMU, NOT_MAPPED, Refused
+from .running import Conditions, Run
+from .settings import Settings
+from .setup import Setup, at_start
+from .smu import Smu
+from .status import StatusRegister
+from .timing import PRESETS, Integration
+
+BUFFER_READINGS = 4096  #: D 5-27, 5-37
+BUFFER_READINGS_4145 = 1024  #: in 4145 emulation (D 2-6)
+NORMAL = 2  #: IT2, the integration time at start; guess
+
+
+class Mainframe:
+    """State and time of one simulated 4200; `commands` acts on it."""
+
+    def __init__(
+        self, device: DeviceModel, clock: Clock, wiring: Mapping[str, int | None], settings: Settings, seed: int | None
+    ) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.smus = {n: Smu(n, kind, settings, seed) for n, kind in _installed(settings.options).items()}
+        self.circuit = Circuit(device, self.smus, wiring, settings, clock.now())
+        self.status = StatusRegister(settings)
+        self.buffer = Buffer()
+        self.saved: dict[str, Setup] = {}
+        self.run: Run | None = None
+        self.page = "DE"
+        self.emulates_4145 = False
+        self.setup = at_start(self.smus)
+        self.power_on()
+
+    def power_on(self) -> None:
+        """Settings of a device clear (D 5-4): outputs off, 100 uA range, normal integration, no delays."""
+        self.stop()
+        for smu in self.smus.values():
+            smu.reset()
+        self.circuit.changed()
+        self.mapping: dict[int, str] = {n: f"SMU{n}" for n in self.smus}
+        self.integration: Integration = PRESETS[NORMAL]
+        self.digits = self.settings.digits
+        self.exit_on_compliance = False
+
+    def smu(self, channel: int) -> Smu:
+        """The SMU on a channel. Raises Refused where there is none."""
+        target = self.mapping.get(channel)
+        if target is None:
+            raise Refused(NO_SMU)
+        if not target.startswith("SMU"):
+            raise Refused(NOT_MAPPED)
+        return self.smus[int(target[3:])]
+
+    # -- time ---------------------------------------------------------------------------------------------------------
+    @property
+    def busy(self) -> bool:
+        """A test is running, as far as the clock was looked at."""
+        return self.run is not None
+
+    def catch_up(self) -> None:
+        """Play a running test up to now."""
+        if self.run is None:
+            return
+        self.run.advance_to(self.clock.now())
+        if not self.run.active:
+            self.run = None
+            self.status.ready()
+
+    def settle(self) -> None:
+        """Let the device live up to now under the present outputs, before they change."""
+        self.circuit.pass_to(self.clock.now())
+
+    def look(self, smu: Smu, current: bool) -> Terminal:
+        """Take one user-mode measurement: the clock pays for it, then the terminal is looked at."""
+        settling = self.integration.settling(smu.current_range) if current else 0.0
+        self.clock.sleep(self.integration.point_time(self.settings.line_frequency) + settling)
+        self.settle()
+        if current and (moves := smu.range_moves(self.circuit.at(smu).current)):
+            self.clock.sleep(moves * self.settings.range_change_time)
+            self.settle()
+        self.status.ready()
+        return self.circuit.at(smu)
+
+    # -- tests --------------------------------------------------------------------------------------------------------
+    def start(self, repeat: bool = False, append: bool = False) -> None:
+        """Begin the test of the pages. Raises Refused when it can't be run."""
+        smus = {n: self.smu(n) for n in self.setup.channels}
+        if len(set(map(id, smus.values()))) < len(smus):  # two channels mapped to one SMU (MP)
+            raise Refused(ILLEGAL_SETUP)
+        plan = planning.build(self.setup)
+        before = len(self.buffer.times) if append else 0
+        if before + plan.count > (BUFFER_READINGS_4145 if self.emulates_4145 else BUFFER_READINGS):
+            raise Refused(ILLEGAL_SETUP)
+        self._set_source_ranges(plan)
+        for n, program in plan.programs.items():
+            smus[n].rehearse(program.sources, program.values, program.compliance)
+        self.settle()
+        self.status.clear_ready()
+        for smu in self.smus.values():  # those without a part go off: system mode takes the outputs over (guess)
+            if smu not in smus.values():
+                smu.off()
+        conditions = Conditions(self.integration, self.exit_on_compliance, repeat, append)
+        self.run = Run(self.setup.copy(), plan, conditions, smus, self.circuit, self.buffer, self.settings)
+
+    def _set_source_ranges(self, plan: planning.Plan) -> None:
+        """SR: 0 auto, 2 best fixed (the one that holds the largest level), otherwise that range (D 5-30)."""
+        for n, program in plan.programs.items():
+            choice = self.setup.source_ranges.get(n, 0.0)
+            if choice == 2.0 and program.sources == "I":
+                choice = max(map(abs, program.values))
+            self.smu(n).source_range = 0.0 if choice > 1.05 else choice
+
+    def stop(self) -> None:
+        """Abort a running test now (ME4)."""
+        if self.run is None:
+            self.settle()
+            return
+        self.run.abort(self.clock.now())
+        self.run = None
+        if self.settings.abort_discards:
+            self.buffer.clear()
+
+
+def _installed(options: str) -> dict[int, SmuKind]:
+    try:
+        found: list[Option] = read_options(options)
+    except RemoteProtocolError as error:
+        raise UsageError(f"keithley4200: options: {error}") from None
+    smus = {item.number: SmuKind.of(item) for item in found if item.kind == "SMU" and item.number}
+    if not smus:
+        raise UsageError(f"keithley4200: options {options!r} hold no SMU")
+    return smus

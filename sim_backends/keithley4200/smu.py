@@ -1,0 +1,189 @@
+"""One SMU: what it is told to source, what that is on the terminal, and how it reads back.
+
+An SMU is a source with two limits. As a voltage source it holds `open_voltage` until the current reaches
+`current_limit`; as a current source it holds its current, `current_limit`, until the voltage reaches `open_voltage`.
+So both kinds are one pair of numbers, and being "in compliance" means the other number rules than the one asked for.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from labctl.kxci.ranges import FORCE_CURRENT_CODES, FORCE_VOLTAGE_CODES, OVER_RANGE, VOLTAGE_RANGES, SmuKind
+
+from .accuracy import CURRENT, LEAST_FILTER, VOLTAGE, Converter
+from .refusal import ARGUMENT, ILLEGAL_SETUP, Refused
+from .settings import Settings
+from .timing import Integration
+
+LEAST_OF_RANGE = 0.11  #: compliance must exceed this part of a fixed range (RM 3-4)
+LEAST_VOLTAGE_COMPLIANCE = 0.02  #: V (RM 3-4)
+COMMON_SPAN = 20.0  #: V; source range of a channel in COM mode is irrelevant, it is hard ground
+
+
+@dataclass(slots=True)
+class Ranging:
+    """How the meters range: fixed ranges (None: auto) and the floor of the current's autorange, A and V."""
+
+    floor: float
+    current: float | None = None
+    voltage: float | None = None
+
+
+class Smu:
+    """State of one SMU; changing it does not yet touch the device, see `circuit`."""
+
+    def __init__(self, number: int, kind: SmuKind, settings: Settings, seed: int | None) -> None:
+        self.number = number
+        self.kind = kind
+        self._settings = settings
+        self._seeds = [f"{seed}/{number}/{what}" if seed is not None else None for what in ("current", "voltage")]
+        scale = (settings.noise, settings.offset, settings.quantisation)
+        self._amperes = Converter(CURRENT, self._seeds[0], *scale)
+        self._volts = Converter(VOLTAGE, self._seeds[1], *scale)
+        self.reset()
+
+    def reset(self) -> None:
+        """Output off; 100 uA range and autorange as at power-on (D 5-4)."""
+        self.ranging = Ranging(self.kind.default_range_floor)
+        self.source_range = 0.0
+        self.current_range = 1e-4
+        self.off()
+
+    def off(self) -> None:
+        """Open the output."""
+        self.output = False
+        self.sources_current = False
+        self.level = 0.0
+        self.open_voltage = 0.0
+        self.current_limit = 0.0
+        self._source_span: float | None = None
+        self._programmed: tuple[float, int] | None = None  # compliance and range code as sent
+
+    # -- sourcing -----------------------------------------------------------------------------------------------------
+    def common(self) -> None:
+        """Be ground: 0 V, the SMU's greatest current (mode COM, D 5-7)."""
+        self.off()
+        self.output = True
+        self.current_limit = self.kind.greatest_current(0.0)
+        self._source_span = COMMON_SPAN
+
+    def force_voltage(self, level: float, compliance: float, code: int = 0) -> None:
+        """Source `level` V, at most `compliance` A; code: range of DV (D 5-33). Raises Refused."""
+        self.check_voltage(level, compliance)
+        span = self._voltage_span(level, code)
+        limit = self._limited(max(abs(compliance), self.kind.lowest_compliance), self.ranging.current)
+        self.output, self.sources_current, self.level = True, False, level
+        self.open_voltage, self.current_limit = self._volts.apply(level, span), limit
+        self._source_span, self._programmed = span, (compliance, code)
+
+    def force_current(self, level: float, compliance: float, code: int = 0) -> None:
+        """Source `level` A, at most `compliance` V; code: range of DI (D 5-31). Raises Refused."""
+        self.check_current(level, compliance)
+        span = self._current_span(level, code)
+        limit = self._limited(max(abs(compliance), LEAST_VOLTAGE_COMPLIANCE), self.ranging.voltage)
+        applied = self._amperes.apply(level, span) if level else 0.0
+        self.output, self.sources_current, self.level = True, True, level
+        self.open_voltage, self.current_limit = math.copysign(limit, applied), abs(applied)
+        self._source_span, self._programmed = span, (compliance, code)
+
+    def refresh(self) -> None:
+        """Apply a change of ranges to what is sourced already. Raises Refused where it does not fit."""
+        if not self.output or self._programmed is None:
+            return
+        compliance, code = self._programmed
+        (self.force_current if self.sources_current else self.force_voltage)(self.level, compliance, code)
+
+    def rehearse(self, sources: str | None, values: tuple[float, ...], compliance: float) -> None:
+        """Refuse a program before any of it is applied; afterwards none of its levels can be refused."""
+        worst = max(values, key=abs)
+        if sources == "V":
+            self.check_voltage(worst, compliance)
+            self._voltage_span(worst, 0)
+            self._limited(max(abs(compliance), self.kind.lowest_compliance), self.ranging.current)
+        elif sources == "I":
+            self.check_current(worst, compliance)
+            self._current_span(worst, 0)
+            self._limited(max(abs(compliance), LEAST_VOLTAGE_COMPLIANCE), self.ranging.voltage)
+
+    def check_voltage(self, level: float, compliance: float) -> None:
+        """Refuse a level or compliance this SMU can't do (RM 3-6)."""
+        if abs(level) > VOLTAGE_RANGES[-1] * OVER_RANGE or abs(compliance) > self.kind.greatest_current(level):
+            raise Refused(ARGUMENT)
+
+    def check_current(self, level: float, compliance: float) -> None:
+        """Refuse a level or compliance this SMU can't do (RM 3-6)."""
+        if abs(compliance) > VOLTAGE_RANGES[-1] * OVER_RANGE or abs(level) > self.kind.greatest_current(compliance):
+            raise Refused(ARGUMENT)
+
+    def _voltage_span(self, level: float, code: int) -> float:
+        if code in (4, 5) and not self.kind.preamp:
+            raise Refused(ARGUMENT)
+        if code or self.ranging.voltage:
+            span = FORCE_VOLTAGE_CODES[code] if code else self.ranging.voltage or 0.0
+            if abs(level) > span * OVER_RANGE:
+                raise Refused(ARGUMENT)
+            return span
+        spans = VOLTAGE_RANGES if self.kind.preamp else VOLTAGE_RANGES[2:]  # small source ranges need a PA (D 5-33)
+        return _smallest(spans, level)
+
+    def _current_span(self, level: float, code: int) -> float:
+        spans = self.kind.current_ranges
+        if not code:
+            return max(_smallest(spans, level), _smallest(spans, self.source_range) if self.source_range else 0.0)
+        span = FORCE_CURRENT_CODES[code]
+        if span not in spans or abs(level) > span * OVER_RANGE:
+            raise Refused(ARGUMENT)
+        return span
+
+    def _limited(self, compliance: float, fixed: float | None) -> float:
+        if fixed is None:
+            return compliance
+        if compliance < LEAST_OF_RANGE * fixed:
+            if self._settings.small_compliance == "error":
+                raise Refused(ILLEGAL_SETUP)
+            return LEAST_OF_RANGE * fixed
+        return min(compliance, OVER_RANGE * fixed)
+
+    # -- measuring ----------------------------------------------------------------------------------------------------
+    def range_moves(self, current: float) -> int:
+        """How many decades the current meter must move to read `current` A."""
+        spans = self.kind.current_ranges
+        return abs(spans.index(self._meter_span(current)) - spans.index(self.current_range))
+
+    def read_current(self, current: float, integration: Integration) -> float:
+        """What the meter shows for `current` A; moves the range. 0 with the interlock open (D 3-7)."""
+        if not self._settings.interlock_closed:
+            return 0.0
+        self.current_range = self._meter_span(current)
+        return self._amperes.read(current, self.current_range, averaging(integration))
+
+    def read_voltage(self, voltage: float, integration: Integration) -> float:
+        """What the meter shows for `voltage` V; 0 with the interlock open (D 3-7)."""
+        if not self._settings.interlock_closed:
+            return 0.0
+        span = self.ranging.voltage or _smallest(VOLTAGE_RANGES, voltage)
+        if not self.sources_current and self._source_span is not None:
+            span = self._source_span
+        return self._volts.read(voltage, span, averaging(integration))
+
+    def _meter_span(self, current: float) -> float:
+        if self.sources_current and self._source_span is not None:
+            return self._source_span
+        if self.ranging.current is not None:
+            return self.ranging.current
+        return max(_smallest(self.kind.current_ranges, current), self.ranging.floor)
+
+
+def averaging(integration: Integration) -> float:
+    """What the noise of one power line cycle is divided by."""
+    return math.sqrt(integration.cycles) * max(integration.filter_factor, LEAST_FILTER)
+
+
+def _smallest(spans: tuple[float, ...], value: float) -> float:
+    size = abs(value)
+    for span in spans:
+        if size <= span * OVER_RANGE:
+            return span
+    return spans[-1]  # beyond the limits only by the source's own error

@@ -1,0 +1,79 @@
+"""ECM cells for the tests: the model's parts by name, cells in a given state, and sweeps of them."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from labctl import cards, jit, plugins
+from labctl.contracts import DeviceModel, Drive, Response
+
+PARAMETERS, CURRENT, KINETICS, CIRCUIT, INTEGRATOR = (
+    plugins.module("sim_backends", "ecm", part)
+    for part in ("parameters", "current", "kinetics", "circuit", "integrator")
+)
+EcmCell: Any = plugins.load("sim_backends", "ecm", DeviceModel)
+X, R, X_F, ON, V_S, I_CC, R_SRC = (getattr(INTEGRATOR, n) for n in ("X", "R", "X_F", "ON", "V_S", "I_CC", "R_SRC"))
+
+
+read = cache(cards.read)  # parsing YAML takes longer than most of these simulations
+
+
+def values_of(name: str, **other: float) -> dict[str, float]:
+    return {**read(name).values(PARAMETERS.UNITS), **other}
+
+
+def pristine(name: str, seed: int | None = None) -> Any:
+    return EcmCell.from_card(read(name), seed)
+
+
+def packed(values: dict[str, float]) -> jit.Vector:
+    vector: jit.Vector = PARAMETERS.pack(values, PARAMETERS.Cycle(values["x0"], values["dg"], values["r_n"]))
+    return vector
+
+
+def formed(name: str, seed: int | None = None) -> Any:
+    cell = pristine(name, seed)
+    cell.set_formed()
+    return cell
+
+
+def state_of(values: dict[str, float], x_f: float, drive: Drive) -> jit.Vector:
+    s = jit.vector([0.0] * INTEGRATOR.STATE_SIZE)
+    s[X_F], s[V_S], s[I_CC], s[R_SRC] = x_f, drive.voltage, drive.compliance, drive.resistance
+    return s
+
+
+def there_and_back(top: float, step: float) -> list[float]:
+    up = [top * k / round(abs(top) / step) for k in range(round(abs(top) / step) + 1)]
+    return up + up[-2::-1]
+
+
+def sweep(cell: Any, voltages: list[float], compliance: float, dwell: float) -> list[Response]:
+    return [cell.advance(Drive(v, compliance), dwell) for v in voltages]
+
+
+def jump(voltages: list[float], responses: list[Response], sign: int) -> float:
+    """The voltage (V) after the largest step up (sign 1) or down (-1) of log |I|; currents below 0.1 pA count as that."""
+    logs = np.log10(np.maximum(np.abs([r.current for r in responses]), 1e-13))
+    steps = sign * np.diff(logs)
+    assert steps.max() > 0.7, "no jump"
+    return voltages[int(steps.argmax()) + 1]
+
+
+def thresholds(cell: Any, compliance: float) -> tuple[float, float, float]:
+    """V_th, V_hold (V) and the greatest current (A) of a 0 -> 1 -> 0 V sweep at 10 mV / 10 ms."""
+    v = there_and_back(1.0, 0.01)
+    out = sweep(cell, v, compliance, 0.01)
+    half = len(v) // 2
+    return jump(v[:half], out[:half], 1), jump(v[half:], out[half:], -1), max(r.current for r in out)
+
+
+def ramp_until_compliance(cell: Any, compliance: float, top: float = 7.0) -> float:
+    """Ramp at 1 V/s and return the voltage (V) at which the source reaches its compliance."""
+    for k in range(round(top / 0.01)):
+        if cell.advance(Drive(0.01 * k, compliance), 0.01).in_compliance:
+            return 0.01 * k
+    raise AssertionError(f"no forming up to {top} V")

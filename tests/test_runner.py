@@ -1,0 +1,146 @@
+"""A run's end is the truth: finished, aborted or failed, with every row up to there and the outputs off."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from labctl import plugins, runner, store
+from labctl.contracts import Block, Sweep
+from labctl.errors import ConnectionLost, LimitError, UsageError
+from labctl.procedure import ParameterError, Procedure
+from labctl.station import Station, StationConfig, simulated
+
+IVSweep = plugins.load("procedures", "iv-sweep", Procedure)  # type: ignore[type-abstract]
+
+
+@pytest.fixture
+def station() -> Iterator[Station]:
+    with Station(simulated("ohmic"), seed=0) as opened:
+        yield opened
+
+
+def start(station: Station, folder: Path, procedure: Any = None, **options: Any) -> tuple[runner.Result, store.Run]:
+    result = runner.run("iv-sweep", procedure or IVSweep(step=0.25), station, folder / "run.h5", **options)
+    return result, store.read(result.path)
+
+
+def test_a_finished_run_holds_everything(station: Station, tmp_path: Path) -> None:
+    seen: list[Block] = []
+    result, run = start(station, tmp_path, seed=7, operator="ada", notes="first", listeners=[seen.append])
+    assert (result.state, result.rows, result.safe, run.state) == ("finished", 9, True, "finished")
+    assert sum(len(b) for b in seen if not b.provisional) == 9
+    np.testing.assert_allclose(run["current"], np.minimum(run["level"] / 1e6, 1e-6), rtol=1e-2, atol=1e-10)
+    head = run.header
+    assert (head.seed, head.operator, head.notes, head.device, head.simulated) == (7, "ada", "first", "ohmic", True)
+    assert head.parameters["step"] == {"value": 0.25, "unit": "V"}
+    assert set(head.parameters) == set(IVSweep.declared())
+    assert "KEITHLEY" in head.instruments["smu"]["identity"]["manufacturer"].upper()
+    assert [s.outcome for s in run.stimuli] == ["done"]
+    assert not list(tmp_path.glob("*.jrn"))
+
+
+def test_the_stimulus_is_noted_before_it_is_sent(station: Station, tmp_path: Path) -> None:
+    meter = station.source_meter
+    inner = meter._sweep
+    noted: list[int] = []
+
+    def spy(sweep: Sweep) -> Iterator[Block]:
+        noted.append(len(store.read(tmp_path / "run.jrn").stimuli))
+        yield from inner(sweep)
+
+    meter._sweep = spy  # type: ignore[method-assign]
+    _, run = start(station, tmp_path, IVSweep(step=0.25, cycles=3))
+    assert noted == [1, 2, 3]
+    assert all(s.outcome == "done" for s in run.stimuli)
+
+
+@pytest.mark.parametrize(
+    "error", [ConnectionLost("the instrument is gone"), RuntimeError("bug"), ZeroDivisionError("x")]
+)
+def test_a_failing_run_keeps_its_rows_says_why_and_is_made_safe(
+    station: Station, tmp_path: Path, error: Exception
+) -> None:
+    meter = station.source_meter
+    inner, safe = meter._sweep, meter.make_safe
+    calls: list[str] = []
+
+    def failing(sweep: Sweep) -> Iterator[Block]:
+        calls.append("sweep")
+        if len(calls) == 2:
+            raise error
+        yield from inner(sweep)
+
+    meter._sweep = failing  # type: ignore[method-assign]
+    meter.make_safe = lambda: (calls.append("safe"), safe())[1]  # type: ignore[method-assign, func-returns-value]
+    result, run = start(station, tmp_path, IVSweep(step=0.25, cycles=5))
+    assert (result.state, run.state, len(run)) == ("failed", "failed", 9)
+    assert str(error) in run.reason
+    assert type(error).__name__ in run.traceback
+    assert calls == ["sweep", "sweep", "safe"]
+    assert [s.outcome for s in run.stimuli] == ["done", "failed"]
+
+
+def test_a_stop_is_obeyed_within_the_sweep(station: Station, tmp_path: Path) -> None:
+    seen: list[Block] = []
+    result, run = start(
+        station, tmp_path, IVSweep(step=0.01, cycles=5), should_stop=lambda: len(seen) >= 2, listeners=[seen.append]
+    )
+    assert (result.state, run.state) == ("aborted", "aborted")
+    assert 0 < len(run) < 1000
+    assert len(set(zip(run["cycle"], run["time"], strict=True))) == len(run)
+
+
+def test_ctrl_c_at_once(station: Station, tmp_path: Path) -> None:
+    def interrupt(block: Block) -> None:
+        raise KeyboardInterrupt
+
+    result, run = start(station, tmp_path, listeners=[interrupt])
+    assert (result.state, run.state) == ("aborted", "aborted")
+    assert len(run) > 0
+
+
+def test_outputs_that_can_not_be_switched_off_are_said_so(station: Station, tmp_path: Path) -> None:
+    meter = station.source_meter
+    safe = meter.make_safe
+    meter.make_safe = lambda: (_ for _ in ()).throw(ConnectionLost("no answer"))  # type: ignore[method-assign]
+    result, run = start(station, tmp_path)
+    meter.make_safe = safe  # type: ignore[method-assign]
+    assert (result.state, result.safe) == ("failed", False)
+    assert run.reason == "outputs may still be on: no answer"
+    assert len(run) == 9
+
+
+def test_what_is_refused_leaves_no_file_and_sends_nothing(tmp_path: Path) -> None:
+    limits = {"limits": {"voltage": 2.0}, "samples": {"W1": {"current": "1 uA"}}}
+    config = StationConfig.model_validate({**simulated("ohmic").model_dump(), **limits})
+    with Station(config, "W1/C1", seed=0) as station:
+        sent: list[Any] = []
+        station.source_meter._sweep = sent.append  # type: ignore[method-assign, assignment]
+        for settings, message in (
+            ({"v_max": 2.5}, r"sweep level = 2.5 V exceeds the voltage limit 2 V of station simulated ohmic"),
+            ({"compliance": "2u"}, r"compliance = 2 uA exceeds the current limit 1 uA of sample W1"),
+            ({"step": 1e-4, "v_max": 1}, r"20001 points exceeds the points limit 4096 points"),
+        ):
+            with pytest.raises(LimitError, match=message):
+                start(station, tmp_path, IVSweep(**settings))
+        with pytest.raises(ParameterError):
+            start(station, tmp_path, IVSweep(v_max=0))
+        assert sent == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_stimulus_after_the_end_is_a_mistake(station: Station, tmp_path: Path) -> None:
+    start(station, tmp_path)
+    with pytest.raises(UsageError, match="after the run had ended"):
+        list(station.source_meter.sweep(Sweep(np.array([0.1]), 1e-6)))
+
+
+def test_file_names_do_not_collide(tmp_path: Path) -> None:
+    first = runner.run_path(tmp_path, "iv-sweep", "W12/D3-4/C5")
+    first.touch()
+    second = runner.run_path(tmp_path, "iv-sweep", "W12/D3-4/C5")
+    assert first != second
+    assert "W12-D3-4-C5" in first.name

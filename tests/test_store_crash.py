@@ -1,0 +1,335 @@
+"""The store when things go wrong: torn and damaged journals, a full disk, and SIGKILL."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from store_runs import Ticks, block, header, record, writer
+
+from labctl import store
+from labctl.contracts import Block
+from labctl.quantities import Column
+from labctl.store import PlotSpec, RunWriter, StoreError, read
+
+
+def _small(folder: Path) -> tuple[Path, int, int]:
+    """A journal of a short run with an end; (path, bytes of preamble and header, number of rows)."""
+    plain = header(columns=(Column("x"),), plot=PlotSpec("x"), parameters={}, instruments={}, limits=(), notes="")
+    run = RunWriter.create(folder / "run.h5", plain, clock=Ticks())
+    journal = folder / "run.jrn"
+    start = journal.stat().st_size
+    for row in range(4):
+        run.append(Block({"x": np.array([float(row)])}))
+        run.event("row", {"number": row})
+    run.close()
+    return journal, start, 4
+
+
+def test_a_journal_cut_anywhere_reads_as_a_prefix(tmp_path: Path) -> None:
+    journal, start, rows = _small(tmp_path)
+    whole = journal.read_bytes()
+    lengths = set()
+    for cut in range(start, len(whole) + 1):
+        journal.write_bytes(whole[:cut])
+        found = read(journal)
+        assert found["x"].tolist() == [float(row) for row in range(len(found))]
+        assert found.ending.recovered_bytes + found.ending.lost_bytes == cut
+        assert found.state == "died"
+        lengths.add(len(found))
+    assert lengths == set(range(rows + 1))
+
+
+def test_a_journal_cut_before_its_header_ends_holds_nothing(tmp_path: Path) -> None:
+    journal, start, _ = _small(tmp_path)
+    whole = journal.read_bytes()
+    for cut in range(start):
+        journal.write_bytes(whole[:cut])
+        with pytest.raises(StoreError, match=r"header|neither"):
+            read(journal)
+        with pytest.raises(StoreError, match=r"header|not a journal"):
+            store.recover(journal)
+        assert journal.exists()
+        assert not (tmp_path / "run.h5.tmp").exists()
+
+
+def test_a_flipped_bit_anywhere_is_noticed(tmp_path: Path) -> None:
+    journal, start, rows = _small(tmp_path)
+    whole = bytearray(journal.read_bytes())
+    for place in range(start, len(whole)):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << place % 8
+        journal.write_bytes(damaged)
+        found = read(journal)
+        assert found.ending.lost_bytes > 0
+        assert f"{found.ending.lost_bytes} bytes after it are lost" in found.reason
+        assert len(found) <= rows
+        assert found["x"].tolist() == [float(row) for row in range(len(found))]
+    for place in range(start):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << place % 8
+        journal.write_bytes(damaged)
+        if not 12 <= place < 16:  # the reserved word of the preamble
+            with pytest.raises(StoreError):
+                read(journal)
+
+
+def test_recovery_counts_what_is_lost_and_keeps_the_damaged_journal(tmp_path: Path) -> None:
+    journal, start, _ = _small(tmp_path)
+    damaged = bytearray(journal.read_bytes())
+    damaged[(start + len(damaged)) // 2] ^= 0xFF
+    journal.write_bytes(damaged)
+    found = read(store.recover(journal))
+    assert found.state == "died"
+    assert found.ending.recovered_bytes + found.ending.lost_bytes == len(damaged)
+    assert 0 < len(found) < 4
+    assert (tmp_path / "run.jrn.damaged").read_bytes() == bytes(damaged)
+    assert store.orphans(tmp_path) == []
+
+
+def test_recovery_of_a_run_that_ended_but_was_not_packed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = writer(tmp_path)
+    record(run)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", _raise(OSError(errno.EIO, "Input/output error")))
+        with pytest.raises(StoreError, match=r"Input/output error.*safe in .*run\.jrn"):
+            run.finish("aborted", "by hand")
+    assert [item.name for item in tmp_path.iterdir()] == ["run.jrn"]
+    found = read(store.recover(tmp_path / "run.jrn"))
+    assert (found.state, found.reason, len(found)) == ("aborted", "by hand", 13)
+
+
+def test_a_newer_journal_is_refused(tmp_path: Path) -> None:
+    journal, _, _ = _small(tmp_path)
+    data = bytearray(journal.read_bytes())
+    data[8] = 2
+    journal.write_bytes(data)
+    with pytest.raises(StoreError, match=r"journal format 2.*update labctl"):
+        read(journal)
+
+
+# -- the disk refuses -------------------------------------------------------------------------------------------------
+def _raise(error: BaseException) -> Callable[..., int]:
+    def fail(*_: object) -> int:
+        raise error
+
+    return fail
+
+
+def _after(writes: int, then: BaseException, piece: int = 0) -> Callable[[int, memoryview], int]:
+    """An os.write that works `writes` times, then takes `piece` bytes once, then raises."""
+    real, left = os.write, [writes, piece]
+
+    def write(fd: int, data: memoryview) -> int:
+        if left[0] > 0:
+            left[0] -= 1
+            return real(fd, data)
+        if left[1]:
+            taken, left[1] = left[1], 0
+            return real(fd, data[:taken])
+        raise then
+
+    return write
+
+
+@pytest.mark.parametrize("piece", [0, 1, 23, 50])
+def test_a_full_disk_keeps_the_rows_so_far(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece: int) -> None:
+    run = writer(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", _after(3, OSError(errno.ENOSPC, "No space left on device"), piece))
+        for row in range(3):
+            run.append(block(row, 1))
+        with pytest.raises(StoreError, match="No space left on device; 3 rows are safe"):
+            run.append(block(3, 1))
+        with pytest.raises(StoreError, match="No space left"):
+            run.stimulus("sweep", {})
+    assert read(tmp_path / "run.jrn").ending.lost_bytes == 0
+    run.append(block(3, 1))  # space again: the run can go on
+    assert run.stimulus("sweep", {}) == 1
+    found = read(run.finish("failed", "disk full"))
+    assert found["time"].tolist() == [0, 1, 2, 3]
+
+
+def test_an_interrupt_within_a_write_leaves_no_half_frame_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = writer(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", _after(1, KeyboardInterrupt(), piece=30))
+        run.append(block(0, 1))
+        with pytest.raises(KeyboardInterrupt):
+            run.append(block(1, 1))
+    assert read(tmp_path / "run.jrn").ending.lost_bytes == 30
+    found = read(run.finish("aborted", "Ctrl-C"))
+    assert (found["time"].tolist(), found.state, found.ending.lost_bytes) == ([0], "aborted", 0)
+
+
+def test_a_piece_that_cannot_be_cut_off_is_skipped_by_readers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = writer(tmp_path)
+    run.append(block(0, 1))
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", _after(0, OSError(errno.EIO, "Input/output error"), piece=30))
+        patch.setattr(os, "ftruncate", _raise(OSError(errno.EIO, "Input/output error")))
+        with pytest.raises(StoreError, match="1 rows are safe in it, followed by a piece of a frame"):
+            run.append(block(1, 1))
+        with pytest.raises(StoreError, match="can't be cut back"):
+            run.append(block(1, 1))
+    assert read(tmp_path / "run.jrn")["time"].tolist() == [0]
+    run.append(block(1, 1))
+    assert read(run.finish("finished"))["time"].tolist() == [0, 1]
+
+
+def test_short_writes_are_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.write
+    run = writer(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", lambda fd, data: real(fd, data[:7]))
+        record(run)
+    assert len(read(run.finish("finished"))) == 13
+
+
+def test_a_write_that_takes_nothing_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = writer(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", lambda fd, data: 0)
+        with pytest.raises(StoreError, match="takes no more bytes"):
+            run.append(block(0, 1))
+    run.close()
+
+
+def test_a_run_that_cannot_start_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", _raise(OSError(errno.ENOSPC, "No space left on device")))
+        with pytest.raises(StoreError, match="No space left"):
+            writer(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failing_sync_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = writer(tmp_path, sync_interval=0.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            os, "fdatasync" if hasattr(os, "fdatasync") else "fsync", _raise(OSError(errno.EIO, "Input/output error"))
+        )
+        with pytest.raises(StoreError, match="synced"):
+            run.append(block(0, 1))
+    run.close()
+
+
+_FULL = """
+import resource, signal, sys
+from pathlib import Path
+from store_runs import block, writer
+from labctl.store import StoreError, read, recover
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+folder, limit = Path(sys.argv[1]), int(sys.argv[2])
+run = writer(folder)
+run.append(block(0, 1000))
+resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+try:
+    run.finish("finished")
+except StoreError as error:
+    assert "safe in" in str(error), error
+else:
+    raise SystemExit("the limit was not felt")
+assert [item.name for item in folder.iterdir()] == ["run.jrn"]
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+assert len(read(recover(folder / "run.jrn"))) == 1000
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on the size of files (POSIX)")
+def test_no_space_for_the_run_file_neither_crashes_nor_loses(tmp_path: Path) -> None:
+    """HDF5 itself would end the process here with a segmentation fault (see labctl/store/sink.py)."""
+    run = writer(tmp_path, "sizes.h5")
+    run.append(block(0, 1000))
+    journal = (tmp_path / "sizes.jrn").stat().st_size
+    needed = run.finish("finished").stat().st_size
+    assert needed > journal + 10_000
+    for number, limit in enumerate(np.linspace(journal + 500, needed - 1, 4).astype(int)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        done = _child(_FULL, str(folder), str(limit))
+        assert done.wait() == 0, limit
+
+
+# -- SIGKILL ----------------------------------------------------------------------------------------------------------
+def _child(code: str, *arguments: str) -> subprocess.Popen[bytes]:
+    paths = [str(Path(store.__file__).parents[2]), str(Path(__file__).parent)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    return subprocess.Popen([sys.executable, "-c", code, *arguments], stdout=subprocess.PIPE, env=environment)
+
+
+#: Writes blocks of 3 rows and acknowledges each with one byte; after the last it packs. `mode`: "honest", or "buffered"
+#: for the negative control, in which frames wait in the process as they would in a buffered file.
+_WRITER = """
+import os, sys
+from pathlib import Path
+from store_runs import block, writer
+import labctl.store.pack  # h5py loads now, so that a late kill meets the packing itself
+folder, mode, blocks = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+run = writer(folder)
+real, kept = os.write, []
+if mode == "buffered":
+    os.write = lambda fd, data: real(fd, data) if fd == 1 else (kept.append(bytes(data)), len(data))[1]
+for number in range(blocks):
+    run.append(block(3 * number, 3, provisional=number % 2 == 1))
+    run.stimulus("next", {"number": number})
+    real(1, b".")
+real(1, b"p")
+run.finish("finished")
+real(1, b"f")
+"""
+
+
+def _killed(folder: Path, mode: str, blocks: int, kill_after: int) -> bytes:
+    """Kill the writer once `kill_after` bytes of acknowledgement are here; returns all it managed to say."""
+    folder.mkdir()
+    child = _child(_WRITER, str(folder), mode, str(blocks))
+    assert child.stdout is not None
+    with child, child.stdout as pipe:
+        said = pipe.read(kill_after)
+        child.send_signal(signal.SIGKILL)
+        return said + pipe.read()
+
+
+def _recovered(folder: Path) -> store.Run:
+    journals = store.orphans(folder)
+    return read(store.recover(journals[0]) if journals else folder / "run.h5")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is POSIX")
+def test_sigkill_loses_no_acknowledged_row(tmp_path: Path) -> None:
+    for number, kill_after in enumerate([1, 2, 5, 20, 100, 300, 500, 701, 701, 701]):  # the last ones while it packs
+        said = _killed(tmp_path / str(number), "honest", 700, kill_after)
+        found = _recovered(tmp_path / str(number))
+        acknowledged = said.count(b".")
+        assert acknowledged >= min(kill_after, 700)
+        assert len(found) >= 3 * acknowledged
+        assert found["time"].tolist() == list(range(len(found)))
+        assert len(found.stimuli) >= acknowledged
+        assert store.orphans(tmp_path / str(number)) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is POSIX")
+def test_the_kill_test_would_notice_rows_kept_in_the_process(tmp_path: Path) -> None:
+    said = _killed(tmp_path / "control", "buffered", 10_000, 100)
+    assert len(_recovered(tmp_path / "control")) < 3 * said.count(b".")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is POSIX")
+def test_a_half_written_run_file_is_replaced_on_recovery(tmp_path: Path) -> None:
+    run = writer(tmp_path)
+    record(run)
+    run.close()
+    shutil.copy(tmp_path / "run.jrn", tmp_path / "run.h5.tmp")
+    assert len(read(store.recover(tmp_path / "run.jrn"))) == 13
+    assert [item.name for item in tmp_path.iterdir()] == ["run.h5"]
