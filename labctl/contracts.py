@@ -188,7 +188,7 @@ class Sampling:
 #: Columns of every block a SourceMeter yields.
 READING_COLUMNS: tuple[Column, ...] = (
     Column("time", "s", meaning="since the start of this test in the instrument"),
-    Column("level", "V", meaning="programmed voltage of the driven terminal, as it was sent"),
+    Column("level", "V", meaning="programmed voltage of the driven terminal, as it was sent", label="applied voltage"),
     Column("voltage", "V", meaning="measured voltage of the driven terminal"),
     Column("current", "A", meaning="measured current into the driven terminal"),
     Column("status", "", "int64", meaning="bit flags, labctl.contracts.Status"),

@@ -221,9 +221,7 @@ class Procedure(PyMeasureProcedure):  # type: ignore[misc]
         """Set parameters from values or text. Raises ParameterError naming an unknown parameter, or what is wrong."""
         for name, value in values.items():
             if name not in self._parameters:
-                raise ParameterError(
-                    f"{name!r} is no parameter of this procedure{_close(name, list(self.declared()))}"
-                )
+                raise ParameterError(f"{name!r} is no parameter of this procedure{_close(name, list(self.declared()))}")
             parameter = self._parameters[name]
             parameter.value = value
             setattr(self, name, parameter.value)

@@ -73,17 +73,23 @@ class Column:
     """One column of a run's table.
 
     name: identifier; unit: a symbol that pint and UDUNITS both read ("V", "A", "s", "ohm", "S"), "" for counts and flags;
-    dtype: NumPy name of the stored type.
+    dtype: NumPy name of the stored type; label: what axes call it, if the name is too short for that.
     """
 
     name: str
     unit: str = ""
     dtype: Literal["float64", "int64"] = "float64"
     meaning: str = ""
+    label: str = ""
+
+    @property
+    def caption(self) -> str:
+        """The column as axes of plots name it: its label, or else its name, with the unit."""
+        return f"{self.label or self.name} ({self.unit})" if self.unit else self.label or self.name
 
     @property
     def heading(self) -> str:
-        """The column as PyMeasure and plots head it: ``current (A)``."""
+        """The column as PyMeasure heads it: ``current (A)``."""
         return f"{self.name} ({self.unit})" if self.unit else self.name
 
 

@@ -129,7 +129,7 @@ class Station:
     """Opened instruments with every limit that holds here; a context manager that leaves the outputs off.
 
     sample: path of the sample ("W12/D3-4/C5"), whose limits are joined; seed: of a simulated cell and its instrument's noise;
-    bench: an already built simulated bench to use again (the same cell, with its history).
+    bench: an already built simulated bench to use again (the same cell, with its history); clock: instead of the bench's own.
     """
 
     def __init__(
@@ -138,12 +138,13 @@ class Station:
         sample: str = "",
         seed: int | None = None,
         bench: SimBench | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self.config = config
         self.sample = sample
         self.recorder: Recorder = NoRecorder()
         self.bench = bench or (_build_bench(config, seed) if config.simulate else None)
-        self.clock: Clock = self.bench.clock if self.bench else WallClock()
+        self.clock: Clock = clock or (self.bench.clock if self.bench else WallClock())
         self.limits = limits(config, sample)
         self.instruments: dict[str, SourceMeter] = {}
         try:

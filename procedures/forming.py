@@ -56,7 +56,7 @@ class Forming(Procedure):
     )
 
     columns = (*READING_COLUMNS, Column("segment", "", "int64", "1 ramp, 0 read"))
-    plot = Plot("voltage", "current", log=True)
+    plot = Plot("level", "current", log=True)
     cell = "pristine"
 
     def check(self) -> None:

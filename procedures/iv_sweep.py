@@ -82,7 +82,7 @@ class IVSweep(Procedure):
         Column("cycle", "", "int64", "number of the loop, from 1"),
         Column("segment", "", "int64", "1 positive half loop, -1 negative, 2 and -2 the reads after them"),
     )
-    plot = Plot("voltage", "current", log=True)
+    plot = Plot("level", "current", log=True)
 
     def check(self) -> None:
         """Refuse loops without points, steps larger than the peak, and reversed log ranges."""
@@ -155,11 +155,12 @@ class IVSweep(Procedure):
     def extract(cls, columns: Mapping[str, NDArray[Any]]) -> list[Extracted]:
         """Switching voltages of the positive half loops, V_hold where they fall back, and V_reset of the negative ones."""
         up, down = switching.by_cycle(columns, 1), switching.by_cycle(columns, -1)
+        holds = [switching.hold_voltage(c["level"], c["voltage"], c["current"]) for c in up]
+        volatile = sum(item is not None for item in holds) > len(holds) / 2
+        name = "V_th" if volatile else "V_set"  # a cell that stays on is set; one that falls back passed a threshold
         found = [
-            switching.over_cycles([switching.threshold_voltage(c["level"], c["current"]) for c in up], len(up)),
-            switching.over_cycles(
-                [switching.hold_voltage(c["level"], c["voltage"], c["current"]) for c in up], len(up)
-            ),
+            switching.over_cycles([switching.threshold_voltage(c["level"], c["current"], name) for c in up], len(up)),
+            switching.over_cycles(holds, len(up)),
             switching.over_cycles([switching.reset_voltage(c["level"], c["current"]) for c in down], len(down)),
         ]
         return [item for item in found if item is not None]

@@ -14,10 +14,10 @@ from labctl.testing import Subject
 RESISTANCE = 1e6
 EXACT: Mapping[str, Any] = {"noise": 0.0, "offset": 0.0}
 
-Meddle = Callable[[str, str], str | Exception]
+Meddle = Callable[[str, str], str | BaseException]
 
 
-def honest(message: str, reply: str) -> str | Exception:
+def honest(message: str, reply: str) -> str | BaseException:
     """Leave the reply as it is."""
     return reply
 
@@ -52,7 +52,7 @@ class MeddledLink:
     def read(self, timeout: float | None = None) -> str:
         self._check()
         result = self.meddle(self.sent[-1], self.link.read(timeout))
-        if isinstance(result, Exception):
+        if isinstance(result, BaseException):
             self._broken = True
             raise result
         return result

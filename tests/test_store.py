@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -99,7 +100,7 @@ def test_a_run_without_rows(tmp_path: Path) -> None:
 
 
 def test_header_must_be_drawable_and_timed() -> None:
-    for changes, words in [
+    wrong: list[tuple[dict[str, Any], str]] = [
         ({"plot": PlotSpec("resistance")}, "column 'resistance'"),
         ({"plot": PlotSpec("current", ("current",))}, "against itself"),
         ({"start_time": "2026-11-24T09:30:00"}, "no offset"),
@@ -109,7 +110,8 @@ def test_header_must_be_drawable_and_timed() -> None:
         ({"columns": (Column("a"), Column("a")), "plot": PlotSpec("a")}, "name of its own"),
         ({"parameters": {"v": 1.0}}, "parameter 'v'"),
         ({"git": {"commit": object()}}, "object can't be stored"),
-    ]:
+    ]
+    for changes, words in wrong:
         with pytest.raises(StoreError, match=words):
             header(**changes)
 
@@ -360,6 +362,24 @@ def test_wrong_requests_say_so(tmp_path: Path) -> None:
     assert run.finish("finished").exists()
     with pytest.raises(StoreError, match="not a folder"):
         store.orphans(tmp_path / "nowhere")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="an open journal can't be removed there")
+def test_a_journal_packed_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from labctl.store import files
+
+    held = files.is_held
+
+    def late(path: Path) -> bool:
+        path.unlink(missing_ok=True)
+        return held(path)
+
+    writer(tmp_path).close()
+    monkeypatch.setattr(files, "is_held", late)
+    assert store.orphans(tmp_path) == []
+    writer(tmp_path, "other.h5").close()
+    with pytest.raises(StoreError, match=r"packed just now; read other\.h5"):
+        read(tmp_path / "other.jrn")
 
 
 def test_orphans_are_found_below(tmp_path: Path) -> None:

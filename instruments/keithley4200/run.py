@@ -138,6 +138,8 @@ class _Run:
     def _read_row(self, index: int) -> tuple[float, float, float] | None:
         times, voltages, currents = self.test.names
         time = self._point(times, index)
+        if time is None and index == 1 and self._point(times, 2) is not None:
+            time = 0.0  # a first time stamp of zero looks like "not measured"
         if time is None:
             return None
         # "0" means "not measured" (D 5-40), but some software writes a measured zero so; the time stamp has decided

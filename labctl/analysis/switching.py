@@ -22,18 +22,17 @@ LEAST_STEP = 0.7  #: decades between two neighbouring points that count as a swi
 def threshold_voltage(
     level: FloatArray, current: FloatArray, name: str = "V_th", floor: float = FLOOR
 ) -> Extracted | None:
-    """The programmed voltage (V) at which |current| makes its largest step up, on the way away from 0 V.
+    """The programmed voltage (V) at which the conductance makes its largest step up, on the way away from 0 V.
 
     level, current: shape (n,), V and A, of a ramp or half loop; the part up to the greatest |level| is looked at. The
     uncertainty is that of a switch anywhere within the step: step / sqrt(12).
     """
-    peak = int(np.argmax(np.abs(level)))
-    jump = _steps(current[: peak + 1], floor)
+    rows, jump = _outward(level, current, floor)
     if jump.size == 0 or jump.max() < LEAST_STEP:
         return None
-    row = int(np.argmax(jump)) + 1
-    definition = f"level at the largest step of log10|I| away from 0 V (at least {LEAST_STEP} decades)"
-    return Extracted(name, float(level[row]), "V", _spread(level[row - 1 : row + 1]), definition, (row - 1, row))
+    at = int(np.argmax(jump))
+    definition = f"level at the largest step up of log10|I/V| away from 0 V (at least {LEAST_STEP} decades)"
+    return _at_step(name, level, rows[at : at + 2], definition)
 
 
 def hold_voltage(level: FloatArray, voltage: FloatArray, current: FloatArray, floor: float = FLOOR) -> Extracted | None:
@@ -54,14 +53,13 @@ def hold_voltage(level: FloatArray, voltage: FloatArray, current: FloatArray, fl
 
 
 def reset_voltage(level: FloatArray, current: FloatArray, floor: float = FLOOR) -> Extracted | None:
-    """The programmed voltage (V) of the largest step down of |current| on the way away from 0 V, or None."""
-    peak = int(np.argmax(np.abs(level)))
-    drop = -_steps(current[: peak + 1], floor)
-    if drop.size == 0 or drop.max() < np.log10(1.5):  # a gradual reset has no decade in one step; factor 1.5: guess
+    """The programmed voltage (V) of the largest step down of the conductance on the way away from 0 V, or None."""
+    rows, jump = _outward(level, current, floor)
+    if jump.size == 0 or -jump.min() < np.log10(1.5):  # a gradual reset has no decade in one step; factor 1.5: guess
         return None
-    row = int(np.argmax(drop)) + 1
-    definition = "level at the largest drop of log10|I| away from 0 V (at least a factor 1.5)"
-    return Extracted("V_reset", float(level[row]), "V", _spread(level[row - 1 : row + 1]), definition, (row - 1, row))
+    at = int(np.argmin(jump))
+    definition = "level at the largest drop of log10|I/V| away from 0 V (at least a factor 1.5)"
+    return _at_step("V_reset", level, rows[at : at + 2], definition)
 
 
 def resistance_at(level: FloatArray, current: FloatArray, at: float, rising: bool, name: str) -> Extracted | None:
@@ -94,6 +92,18 @@ def over_cycles(found: Sequence[Extracted | None], total: int) -> Extracted | No
     spread = float(numbers.std(ddof=1)) if len(values) > 1 else values[0].uncertainty
     definition = f"{values[0].definition}; mean and standard deviation of {len(values)} of {total} loops"
     return Extracted(values[0].name, float(numbers.mean()), values[0].unit, spread, definition, ())
+
+
+def _outward(level: FloatArray, current: FloatArray, floor: float) -> tuple[NDArray[np.int64], FloatArray]:
+    """Rows from 0 V (without) to the greatest |level|, and the steps of log10|I/V| between them, one fewer."""
+    peak = int(np.argmax(np.abs(level)))
+    rows = np.flatnonzero(np.abs(level[: peak + 1]) > 0)
+    return rows, _steps(current[rows], floor) - np.diff(np.log10(np.abs(level[rows])))
+
+
+def _at_step(name: str, level: FloatArray, rows: NDArray[np.int64], definition: str) -> Extracted:
+    before, after = int(rows[0]), int(rows[1])
+    return Extracted(name, float(level[after]), "V", _spread(level[rows]), definition, (before, after))
 
 
 def _steps(current: FloatArray, floor: float) -> FloatArray:

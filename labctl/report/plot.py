@@ -41,8 +41,8 @@ def draw(run: Run, axes: Any) -> None:
         axes.set_yscale("log")
         _limit_decades(axes, np.abs(y))
     label = units[spec.signal]
-    axes.set_xlabel(units[x_name].heading)
-    axes.set_ylabel(f"|{label.name}| ({label.unit})" if spec.log else label.heading)
+    axes.set_xlabel(units[x_name].caption)
+    axes.set_ylabel(f"|{label.name}| ({label.unit})" if spec.log else label.caption)
     axes.set_title(_title(run), fontsize=9, loc="left")
     axes.grid(True, which="major", lw=0.4, alpha=0.5)
     axes.tick_params(direction="in", which="both", top=True, right=True)

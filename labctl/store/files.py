@@ -41,32 +41,37 @@ def hold(fd: int, wait: bool) -> bool:
     return _lock(fd, exclusive=True, wait=wait)
 
 
-def is_held(path: Path) -> bool:
-    """Whether a journal is being written now; False where that can't be known."""
-    if sys.platform == "win32":
+if sys.platform == "win32":
+
+    def is_held(path: Path) -> bool:
+        """Whether a journal is being written now. Raises FileNotFoundError."""
         try:
             os.rename(path, path)  # refused while any process has it open
         except PermissionError:
             return True
         return False
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        return not _lock(fd, exclusive=False, wait=False)
-    finally:
-        os.close(fd)
 
-
-def _lock(fd: int, exclusive: bool, wait: bool) -> bool:
-    if sys.platform == "win32":
+    def _lock(fd: int, exclusive: bool, wait: bool) -> bool:
         return True
+
+else:
     import fcntl
 
-    kind = fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH
-    try:
-        fcntl.flock(fd, kind if wait else kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError as error:
-        if error.errno not in _NO_LOCKS:
-            raise
-    return True
+    def is_held(path: Path) -> bool:
+        """Whether a journal is being written now; False on a file system without locks. Raises FileNotFoundError."""
+        fd = os.open(path, os.O_RDONLY)
+        try:
+            return not _lock(fd, exclusive=False, wait=False)
+        finally:
+            os.close(fd)
+
+    def _lock(fd: int, exclusive: bool, wait: bool) -> bool:
+        kind = fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH
+        try:
+            fcntl.flock(fd, kind if wait else kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+        return True

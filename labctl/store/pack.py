@@ -87,7 +87,7 @@ class _Table:
 
     def _create(self, column: Column, chunk: int) -> Any:
         dtype = np.dtype(column.dtype).newbyteorder("<")
-        return _column_dataset(self._data, column.name, dtype, chunk, column.unit, column.heading, column.meaning)
+        return _column_dataset(self._data, column.name, dtype, chunk, column.unit, column.caption, column.meaning)
 
 
 def _column_dataset(data: Any, name: str, dtype: Any, chunk: int, unit: str, heading: str, meaning: str) -> Any:

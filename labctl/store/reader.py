@@ -57,10 +57,15 @@ def _first_bytes(path: Path) -> bytes:
 
 
 def _from_journal(path: Path) -> Run:
-    with path.open("rb") as file:
-        replay = Replay(file, str(path))
-        tables = list(replay.tables())
-    held = files.is_held(path)  # after closing it: to Windows our own reading would look like a run under way
+    try:
+        with path.open("rb") as file:
+            replay = Replay(file, str(path))
+            tables = list(replay.tables())
+        held = files.is_held(path)  # after closing it: to Windows our own reading would look like a run under way
+    except FileNotFoundError:
+        raise StoreError(f"{path} was packed just now; read {path.with_suffix('.h5').name}") from None
+    except OSError as error:
+        raise StoreError(f"{path} can't be read: {error.strerror}") from error
     words = np.concatenate([np.empty((len(replay.header.columns), 0), np.int64), *tables], axis=1)
     columns = columns_of(words, replay.header.columns)
     return Run(replay.header, columns, list(replay.stimuli.values()), replay.events, replay.ending(held))

@@ -25,7 +25,16 @@ def orphans(folder: Path) -> list[Path]:
     """The journals in `folder` and below that no process is writing, sorted. Raises StoreError if there is no folder."""
     if not Path(folder).is_dir():
         raise StoreError(f"{folder} is not a folder")
-    return sorted(path for path in Path(folder).rglob("*.jrn") if path.is_file() and not files.is_held(path))
+    return sorted(path for path in Path(folder).rglob("*.jrn") if path.is_file() and not _is_alive(path))
+
+
+def _is_alive(journal: Path) -> bool:
+    try:
+        return files.is_held(journal)
+    except FileNotFoundError:  # its run ended and was packed while we looked
+        return True
+    except OSError as error:
+        raise StoreError(f"{journal} can't be opened: {error.strerror}") from error
 
 
 def recover(journal: Path) -> Path:

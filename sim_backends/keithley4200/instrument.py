@@ -75,10 +75,6 @@ class SimKeithley4200(SimulatedInstrument):
         self.frame.status.clear()
         self.frame.page = "US"
 
-    def finish(self) -> None:
-        """Play a running test up to the clock, for whoever looks at the truth without asking the instrument."""
-        self.frame.catch_up()
-
     def _answer(self, message: bytes | None) -> bytes:
         frame = self.frame
         if self.settings.message_time > 0:

@@ -39,9 +39,14 @@ class _Channel:
         self.program = program
         self.columns: list[tuple[Reader, Column]] = []
         self.measures_current = False
+        self._applied: float | None = None
 
     def apply(self, index: int) -> None:
+        """Put the level of point `index` on the output."""
         level = self.program.values[index]
+        if level == self._applied:
+            return
+        self._applied = level
         if self.program.sources == "V":
             self.smu.force_voltage(level, self.program.compliance)
         elif self.program.sources == "I":

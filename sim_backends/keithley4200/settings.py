@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from labctl.errors import UsageError
@@ -82,10 +82,6 @@ class Settings:
         """What follows data, before the NUL of Ethernet."""
         default = "lf" if self.transport == "gpib" else "none"
         return CHARACTERS[default if self.character == "default" else self.character]
-
-    def public(self) -> dict[str, Any]:
-        """All choices by name, for provenance."""
-        return {item.name: getattr(self, item.name) for item in fields(self)}
 
 
 #: smallest value of the numeric settings that are not merely >= 0, with the greatest
