@@ -154,7 +154,8 @@ class Acquisition:
 class Sweep:
     """A voltage sweep of terminal `terminal`, done by the instrument itself.
 
-    levels: shape (n,), V, in the order applied; compliance: A, > 0, for both signs; constants: V held on other terminals;
+    levels: shape (n,), V, in the order applied; compliance: A, > 0, for both signs, of the driven terminal (the held ones
+    may carry more, so that it is the driven one that limits and reports it); constants: V held on other terminals;
     stop_on_compliance: the instrument ends the sweep at the first point in compliance; standby: output off at the end.
     """
 
@@ -171,7 +172,7 @@ class Sweep:
 class Sampling:
     """Readings against time at constant voltages.
 
-    voltages: V by terminal; compliance: A, > 0, on every terminal; count: readings; interval: s between them;
+    voltages: V by terminal, the driven one among them; compliance: A, > 0, of the driven terminal; count: readings; interval: s between them;
     wait: s from applying the voltages to the first reading.
     """
 

@@ -241,6 +241,17 @@ class VisaLink:
         raise _Late("nothing came" if for_reading else "nothing was taken")
 
 
+def visa_libraries() -> dict[str, str]:
+    """What PyVISA finds here: for "@ivi" (a vendor's VISA) and "@py" (PyVISA-py) the library, or why there is none."""
+    found = {}
+    for library in ("@ivi", "@py"):
+        try:
+            found[library] = str(pyvisa.ResourceManager(library).visalib)
+        except (OSError, ValueError) as error:
+            found[library] = f"none: {' '.join(str(error).split())[:60]}"
+    return found
+
+
 class _Late(Exception):
     """A deadline of ours has passed."""
 

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -95,7 +95,7 @@ class SimulationConfig(_Model):
     device: str
     instrument: str = "keithley4200"
     settings: dict[str, Any] = {}
-    transport: str = Field("tcp", pattern="^(tcp|gpib)$")
+    transport: Literal["tcp", "gpib"] = "tcp"
 
 
 class StationConfig(_Model):
@@ -114,7 +114,7 @@ def read(path: Path) -> StationConfig:
     return yaml.load(path, StationConfig)
 
 
-def simulated(device: str, transport: str = "tcp") -> StationConfig:
+def simulated(device: str, transport: Literal["tcp", "gpib"] = "tcp") -> StationConfig:
     """The station ``--sim DEVICE`` means: a simulated 4200 with this device between SMU1 and SMU2, no limits but its own."""
     smu = InstrumentConfig(driver="keithley4200", resource="simulated")
     return StationConfig(

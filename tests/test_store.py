@@ -447,3 +447,11 @@ def test_header_survives_later_changes_to_its_parts() -> None:
     assert made.parameters == {"v": {"value": 1.5, "unit": "V"}}
     assert RunHeader.from_json(made.to_json(), "here") == made
     assert made.start_time == START
+
+
+def test_header_of_a_newer_labctl_is_read_without_what_is_new() -> None:
+    text = header().to_json().replace('"meaning":', '"colour":"red","meaning":').replace('"log":', '"grid":true,"log":')
+    assert RunHeader.from_json(text.replace('"seed":', '"moon":"full","seed":'), "here") == header()
+    for damaged in ("{}", "[]", "nonsense", text.replace("float64", "float16")):
+        with pytest.raises(StoreError, match=r"here: the header of the run can't be understood"):
+            RunHeader.from_json(damaged, "here")

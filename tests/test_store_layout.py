@@ -118,7 +118,7 @@ def test_columns_have_units_scales_and_checksums(file: Any) -> None:
     for column in header().columns:
         dataset = data[column.name]
         assert dataset.attrs["units"] == column.unit
-        assert dataset.attrs["long_name"] == column.heading
+        assert dataset.attrs["long_name"] == column.caption
         assert (dataset.compression, dataset.compression_opts, dataset.shuffle, dataset.fletcher32) == (
             "gzip",
             4,

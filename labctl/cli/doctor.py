@@ -71,16 +71,9 @@ def _qt() -> str:
 
 
 def _visa() -> str:
-    import pyvisa
+    from labctl.link import visa_libraries
 
-    found = []
-    for library in ("@ivi", "@py"):
-        try:
-            manager = pyvisa.ResourceManager(library)
-            found.append(f"{library} ({manager.visalib})")
-        except (OSError, ValueError) as error:
-            found.append(f"no {library} ({' '.join(str(error).split())[:60]})")
-    return ", ".join(found)
+    return "; ".join(f"{name} {found}" for name, found in visa_libraries().items())
 
 
 def _plugins() -> str:

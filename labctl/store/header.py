@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
@@ -88,14 +88,21 @@ class RunHeader:
 
     @classmethod
     def from_json(cls, text: str | bytes, source: str) -> RunHeader:
-        """The header that `to_json` wrote. Raises StoreError, naming the file `source`, for anything else."""
+        """The header that `to_json` wrote. Raises StoreError, naming the file `source`, for anything else.
+
+        Fields this labctl does not know are left out: a newer one may add some without a new format version.
+        """
         try:
             data = values.loads(text)
-            data["columns"] = tuple(Column(**column) for column in data["columns"])
-            data["plot"] = PlotSpec(**data["plot"])
-            return cls(**data)
+            data["columns"] = tuple(Column(**_known(Column, column)) for column in data["columns"])
+            data["plot"] = PlotSpec(**_known(PlotSpec, data["plot"]))
+            return cls(**_known(cls, data))
         except (ValueError, TypeError, KeyError, StoreError) as error:
             raise StoreError(f"{source}: the header of the run can't be understood ({error})") from error
+
+
+def _known(cls: Any, data: Mapping[str, Any]) -> dict[str, Any]:
+    return {item.name: data[item.name] for item in fields(cls) if item.name in data}
 
 
 def parse_time(text: str, name: str) -> datetime:

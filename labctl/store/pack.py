@@ -79,21 +79,20 @@ class _Table:
         words = np.concatenate([*self._held, empty], axis=1)
         self._held, self._rows = [words[:, count:]], words.shape[1] - count
         if not self._datasets:  # only now is it known whether the run is shorter than a chunk
-            self._datasets = [self._create(column, min(max(count, 1), CHUNK)) for column in self._columns]
+            chunk = min(max(count, 1), CHUNK)
+            self._datasets = [_column_dataset(self._data, column, chunk) for column in self._columns]
         for dataset, column, values_ in zip(self._datasets, self._columns, words, strict=True):
             start = dataset.shape[0]
             dataset.resize((start + count,))
             dataset[start:] = values_[:count].view(column.dtype)
 
-    def _create(self, column: Column, chunk: int) -> Any:
-        dtype = np.dtype(column.dtype).newbyteorder("<")
-        return _column_dataset(self._data, column.name, dtype, chunk, column.unit, column.caption, column.meaning)
 
-
-def _column_dataset(data: Any, name: str, dtype: Any, chunk: int, unit: str, heading: str, meaning: str) -> Any:
-    made = data.create_dataset(name, shape=(0,), maxshape=(None,), chunks=(chunk,), dtype=dtype, **FILTERS)
-    made.attrs.update({"units": unit, "long_name": heading, "description": values.clean(meaning)})
-    if name == "status":  # as CF conventions 1.11, section 3.5, describe flags
+def _column_dataset(data: Any, column: Column, chunk: int) -> Any:
+    dtype = np.dtype(column.dtype).newbyteorder("<")
+    made = data.create_dataset(column.name, shape=(0,), maxshape=(None,), chunks=(chunk,), dtype=dtype, **FILTERS)
+    texts = {"units": column.unit, "long_name": column.caption, "description": column.meaning}
+    made.attrs.update({name: values.clean(text) for name, text in texts.items()})
+    if column.name == "status" and column.dtype == "int64":  # as CF conventions 1.11, section 3.5, describe flags
         made.attrs["flag_masks"] = np.array([flag.value for flag in Status if flag], np.int64)
         made.attrs["flag_meanings"] = " ".join(str(flag.name).lower() for flag in Status if flag)
     return made
@@ -125,10 +124,9 @@ def _drawn(data: Any, header: RunHeader) -> str:
     starts = range(0, source.shape[0], CHUNK)
     if not header.plot.log or name in data or not any((source[at : at + CHUNK] < 0).any() for at in starts):
         return column.name
-    heading = Column(f"|{column.name}|", column.unit).heading
-    made = _column_dataset(
-        data, name, source.dtype, source.chunks[0], column.unit, heading, f"magnitude of {column.name}"
-    )
+    label = f"|{column.label or column.name}|"
+    magnitude = Column(name, column.unit, column.dtype, f"magnitude of {column.name}, for plots", label)
+    made = _column_dataset(data, magnitude, source.chunks[0])
     made.resize(source.shape)
     for at in starts:
         made[at : at + CHUNK] = np.abs(source[at : at + CHUNK])
