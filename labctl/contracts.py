@@ -172,8 +172,8 @@ class Sweep:
 class Sampling:
     """Readings against time at constant voltages.
 
-    voltages: V by terminal, the driven one among them; compliance: A, > 0, of the driven terminal; count: readings; interval: s between them;
-    wait: s from applying the voltages to the first reading.
+    voltages: V by terminal, the driven one among them; compliance: A, > 0, of the driven terminal; count: readings;
+    interval: s between them; wait: s from applying the voltages to the first reading.
     """
 
     voltages: Mapping[str, float]
