@@ -73,9 +73,10 @@ class Block:
     provisional: bool = False
 
     def __post_init__(self) -> None:
-        lengths = {name: np.shape(column) for name, column in self.columns.items()}
-        if len(set(lengths.values())) > 1 or any(len(shape) != 1 for shape in lengths.values()):
-            raise ValueError(f"the columns of a block must be 1-D and equally long, not {lengths}")
+        shapes = {column.shape for column in self.columns.values()}
+        if len(shapes) > 1 or any(len(shape) != 1 for shape in shapes):
+            found = {name: column.shape for name, column in self.columns.items()}
+            raise ValueError(f"the columns of a block must be 1-D and equally long, not {found}")
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()))) if self.columns else 0
@@ -85,7 +86,8 @@ class Block:
 
     def with_columns(self, **values: Any) -> Block:
         """The same rows with further columns; a scalar is repeated for every row."""
-        extra = {name: np.broadcast_to(np.asarray(value), (len(self),)).copy() for name, value in values.items()}
+        rows = len(self)
+        extra = {name: np.full(rows, value) for name, value in values.items()}
         return Block({**self.columns, **extra}, self.provisional)
 
 
