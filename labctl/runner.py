@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import traceback
 import uuid
@@ -9,9 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from labctl import provenance
+from labctl import cards, provenance
 from labctl.contracts import Block
 from labctl.errors import LabctlError, UsageError
 from labctl.procedure import Procedure
@@ -54,7 +55,8 @@ def run(
     procedure.station = station
     procedure.should_stop = should_stop
     procedure.startup()  # parameters and limits: what is refused here leaves no file and has sent nothing
-    writer = RunWriter.create(path, header(name, procedure, station, seed=seed, operator=operator, notes=notes))
+    about = header(name, procedure, station, seed=seed, operator=operator, notes=notes)
+    writer = RunWriter.create(path, about, **_timing(station))
     station.record_to(writer)
     rows = 0
 
@@ -137,10 +139,7 @@ def header(
         sample=station.sample,
         operator=operator or station.config.operator,
         station=station.config.name,
-        instruments={
-            key: {"identity": dict(meter.identity()), "settings": dict(meter.settings())}
-            for key, meter in station.instruments.items()
-        },
+        instruments=instruments(station),
         limits=[asdict(limit) for limit in station.source_meter.limits.items],
         seed=seed,
         simulated=simulate is not None,
@@ -150,6 +149,30 @@ def header(
         command=provenance.command(),
         notes=notes,
     )
+
+
+def instruments(station: Station) -> dict[str, dict[str, object]]:
+    """Identity and settings of every instrument; of a simulated cell its card, whose values may change between versions."""
+    found: dict[str, dict[str, object]] = {
+        key: {"identity": dict(meter.identity()), "settings": dict(meter.settings())}
+        for key, meter in station.instruments.items()
+    }
+    simulate = station.config.simulate
+    if simulate is not None:
+        card = cards.read(simulate.device)
+        who = {"device": card.name, "model": card.model, "title": card.title}
+        values = {name: f"{item.value!r} {item.unit}".strip() for name, item in card.fields.items()}
+        found["simulated_cell"] = {"identity": who, "settings": values}
+        found["simulated_instrument"] = {"identity": {"name": simulate.instrument}, "settings": dict(simulate.settings)}
+    return found
+
+
+def _timing(station: Station) -> dict[str, Any]:
+    """On a simulated bench notes carry simulated time, the same in every run, and the disk is not synchronised by it."""
+    if station.bench is None:
+        return {}
+    start = station.clock.now()
+    return {"clock": lambda: station.clock.now() - start, "sync_interval": math.inf}
 
 
 def parameters(procedure: Procedure) -> dict[str, dict[str, object]]:

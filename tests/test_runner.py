@@ -38,6 +38,7 @@ def test_a_finished_run_holds_everything(station: Station, tmp_path: Path) -> No
     assert head.parameters["step"] == {"value": 0.25, "unit": "V"}
     assert set(head.parameters) == set(IVSweep.declared())
     assert "KEITHLEY" in head.instruments["smu"]["identity"]["manufacturer"].upper()
+    assert head.instruments["simulated_cell"]["settings"] == {"resistance": "1000000.0 ohm"}
     assert [s.outcome for s in run.stimuli] == ["done"]
     assert not list(tmp_path.glob("*.jrn"))
 

@@ -57,7 +57,7 @@ def _run(path: Path, plot: Path | None, parameters: bool) -> int:
 
 def _facts(run: Run) -> list[tuple[str, str]]:
     head = run.header
-    identities = [item["identity"] for item in head.instruments.values()]
+    identities = [item["identity"] for item in head.instruments.values() if "manufacturer" in item["identity"]]
     instruments = [" ".join(str(who.get(key, "")) for key in ("manufacturer", "model", "serial")) for who in identities]
     unknown = [str(s.id) for s in run.stimuli if not s.outcome]
     facts = [

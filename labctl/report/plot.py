@@ -40,6 +40,8 @@ def draw(run: Run, axes: Any) -> None:
     if spec.log:
         axes.set_yscale("log")
         _limit_decades(axes, np.abs(y))
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(frameon=False, fontsize=8, loc="best")
     label = units[spec.signal]
     axes.set_xlabel(units[x_name].caption)
     axes.set_ylabel(f"|{label.name}| ({label.unit})" if spec.log else label.caption)
@@ -58,6 +60,10 @@ def _groups(run: Run) -> list[Any]:
     return [rows for rows in np.split(np.arange(count), changes) if rows.size > 1]
 
 
+def _label(run: Run, rows: Any) -> str | None:
+    return f"cycle {run.columns['cycle'][rows[0]]}" if "cycle" in run.columns else None
+
+
 def _colour(number: int, total: int) -> Any:
     return colormaps["viridis"](0.1 + 0.75 * number / max(total - 1, 1))
 
@@ -68,7 +74,6 @@ def _mark_compliance(run: Run, axes: Any, x: Any, y: Any) -> None:
     limited = (run.columns["status"] & int(Status.COMPLIANCE)) != 0
     if limited.any():
         axes.plot(x[limited], y[limited], ".", ms=2.5, color="#d55e00", label="in compliance", zorder=3)
-        axes.legend(frameon=False, fontsize=8, loc="lower right")
 
 
 def _limit_decades(axes: Any, magnitude: Any) -> None:
