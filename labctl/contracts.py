@@ -8,9 +8,11 @@ from __future__ import annotations
 import enum
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, ClassVar, Protocol
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing
+from dataclasses import asdict, dataclass, field, fields
+from types import MappingProxyType
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +21,7 @@ from labctl.errors import LimitError, UsageError
 from labctl.quantities import Column, Limits
 
 FloatArray = NDArray[np.float64]
+R = TypeVar("R", "Sweep", "Sampling")
 
 
 # -- time -------------------------------------------------------------------------------------------------------------
@@ -43,13 +46,13 @@ class Status(enum.IntFlag):
     """What an instrument says about one reading; stored as an integer in the column ``status``."""
 
     NORMAL = 0
-    COMPLIANCE = 1  #: this channel was at its compliance
+    COMPLIANCE = 1  #: the current was limited, by this channel or, with OTHER_COMPLIANCE, by another
     OTHER_COMPLIANCE = 2  #: another channel of the test was at its compliance
     OSCILLATION = 4
     OVERFLOW = 8  #: the A/D converter was saturated
     TOO_FAST = 16  #: the measurement did not fit into the interval
     PROVISIONAL = 32  #: read live; the instrument's own status was never fetched (the run ended before)
-    INVALID = 64  #: no number (unmapped channel, sentinel value)
+    INVALID = 64  #: no number (unmapped channel, sentinel value), or the output was not where it was told to be
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +67,20 @@ class Reading:
 class Block:
     """Rows that belong together: equally long 1-D arrays by column name (n >= 1 rows).
 
-    A provisional block holds rows read live, before the instrument has given its status. The next block that is not
-    provisional *replaces* the provisional rows directly before it; if none comes (the run died), they are kept with
-    `Status.PROVISIONAL`.
+    A provisional block holds rows read live, before the instrument has given its status. The next block of the same test
+    that is not provisional *replaces* them; if none comes before the test's note is closed or the next one is written (the
+    test failed, the run died), they are kept with `Status.PROVISIONAL`.
     """
 
     columns: Mapping[str, NDArray[Any]]
     provisional: bool = False
 
     def __post_init__(self) -> None:
-        shapes = {column.shape for column in self.columns.values()}
+        try:
+            shapes = {column.shape for column in self.columns.values()}
+        except AttributeError:
+            kinds = {name: type(column).__name__ for name, column in self.columns.items()}
+            raise ValueError(f"the columns of a block must be NumPy arrays, not {kinds}") from None
         if len(shapes) > 1 or any(len(shape) != 1 for shape in shapes):
             found = {name: column.shape for name, column in self.columns.items()}
             raise ValueError(f"the columns of a block must be 1-D and equally long, not {found}")
@@ -110,7 +117,7 @@ class Recorder(Protocol):
     """Where stimuli are written down *before* they are sent (the run's journal)."""
 
     def stimulus(self, kind: str, details: Mapping[str, Any]) -> int:
-        """Note what is about to be applied; returns the note's number. Durable when this returns."""
+        """Note what is about to be applied; returns the note's number. Out of this process when this returns."""
         ...
 
     def outcome(self, note: int, outcome: str, details: Mapping[str, Any] | None = None) -> None:
@@ -156,8 +163,8 @@ class Acquisition:
 class Sweep:
     """A voltage sweep of terminal `terminal`, done by the instrument itself.
 
-    levels: shape (n,), V, in the order applied; compliance: A, > 0, for both signs, of the driven terminal (the held ones
-    may carry more, so that it is the driven one that limits and reports it); constants: V held on other terminals;
+    levels: shape (n,), V, in the order applied; compliance: A, > 0, for both signs, of every terminal of the test, so that
+    none carries more; which one limits is open, and any of them sets Status.COMPLIANCE; constants: V held on other terminals;
     stop_on_compliance: the instrument ends the sweep at the first point in compliance; standby: output off at the end.
     """
 
@@ -169,12 +176,22 @@ class Sweep:
     stop_on_compliance: bool = False
     standby: bool = True
 
+    def __post_init__(self) -> None:
+        levels = np.array(self.levels, dtype=np.float64)  # a copy: what was checked is what is sent
+        levels.setflags(write=False)
+        object.__setattr__(self, "levels", levels)
+        object.__setattr__(self, "constants", MappingProxyType(dict(self.constants)))
+
+    def details(self) -> dict[str, Any]:
+        """The request as plain values, for the journal."""
+        return _plain(self)
+
 
 @dataclass(frozen=True)
 class Sampling:
     """Readings against time at constant voltages.
 
-    voltages: V by terminal, the driven one among them; compliance: A, > 0, of the driven terminal; count: readings;
+    voltages: V by terminal, the driven one among them; compliance: A, > 0, of every terminal as for `Sweep`; count: readings;
     interval: s between them; wait: s from applying the voltages to the first reading.
     """
 
@@ -187,38 +204,75 @@ class Sampling:
     acquisition: Acquisition = Acquisition()
     standby: bool = True
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "voltages", MappingProxyType(dict(self.voltages)))
+
+    def details(self) -> dict[str, Any]:
+        """The request as plain values, for the journal."""
+        return _plain(self)
+
+
+def _plain(request: Sweep | Sampling) -> dict[str, Any]:
+    values = {item.name: getattr(request, item.name) for item in fields(request)}
+    values["acquisition"] = asdict(request.acquisition)
+    return {name: dict(value) if isinstance(value, Mapping) else value for name, value in values.items()}
+
 
 #: Columns of every block a SourceMeter yields.
 READING_COLUMNS: tuple[Column, ...] = (
     Column("time", "s", meaning="since the start of this test in the instrument"),
     Column("level", "V", meaning="programmed voltage of the driven terminal, as it was sent", label="applied voltage"),
-    Column("voltage", "V", meaning="measured voltage of the driven terminal"),
+    Column("voltage", "V", meaning="measured voltage of the driven terminal, less what a limiting held one gave way"),
     Column("current", "A", meaning="measured current into the driven terminal"),
     Column("status", "", "int64", meaning="bit flags, labctl.contracts.Status"),
 )
 
 
 def check_request(limits: Limits, request: Sweep | Sampling) -> None:
-    """Raise LimitError unless `limits` allow the request: levels, compliance, power, points; needs no instrument."""
-    if isinstance(request, Sweep):
-        levels = np.asarray(request.levels, dtype=np.float64)
-        if levels.ndim != 1 or levels.size == 0:
-            raise LimitError(f"a sweep needs a 1-D list of at least one level, not shape {levels.shape}")
-        limits.check("points", levels.size, "number of sweep points")
-        strange = levels[~np.isfinite(levels)][:1]
-        voltages = {"sweep level": float(strange[0] if strange.size else levels[np.argmax(np.abs(levels))])}
-        voltages |= {f"voltage of {terminal}": value for terminal, value in request.constants.items()}
-    else:
-        limits.check("points", request.count, "number of readings")
-        if request.count < 1 or not 0 < request.interval < math.inf:
-            raise LimitError(
-                f"sampling needs count >= 1 and interval > 0 s, not {request.count} and {request.interval} s"
-            )
-        voltages = {f"voltage of {terminal}": value for terminal, value in request.voltages.items()}
-    for what, voltage in voltages.items():
-        _finite(voltage, what, "V")
-        limits.check("voltage", voltage, what)
-    _check_compliance(limits, request.compliance, max(map(abs, voltages.values())))
+    """Raise LimitError unless `limits` allow the request; needs no instrument.
+
+    Checked are the number of points, every level, the voltage between any two terminals, the compliance, and the greatest
+    voltage times the compliance as power.
+    """
+    low, high, held = _check_sweep(limits, request) if isinstance(request, Sweep) else _check_sampling(limits, request)
+    for terminal, voltage in held.items():
+        _check_voltage(limits, voltage, f"voltage of {terminal}")
+    others = list(held.values()) or [0.0]
+    between = max(high - min(others), max(others) - low, max(others) - min(others), key=abs)
+    limits.check("voltage", between, "greatest voltage between two terminals")
+    _check_compliance(limits, request.compliance, max(abs(between), abs(low), abs(high)))
+
+
+def _check_sweep(limits: Limits, sweep: Sweep) -> tuple[float, float, dict[str, float]]:
+    """Lowest and highest level of the driven terminal, V, and the voltages of the held ones."""
+    levels = sweep.levels
+    if levels.ndim != 1 or levels.size == 0:
+        raise LimitError(f"a sweep needs a 1-D list of at least one level, not shape {levels.shape}")
+    limits.check("points", levels.size, "number of sweep points")
+    strange = levels[~np.isfinite(levels)]
+    _check_voltage(limits, float(strange[0] if strange.size else levels[np.argmax(np.abs(levels))]), "sweep level")
+    if sweep.terminal in sweep.constants:
+        raise LimitError(f"terminal {sweep.terminal!r} can't be swept and held at {sweep.constants[sweep.terminal]} V")
+    return float(levels.min()), float(levels.max()), dict(sweep.constants)
+
+
+def _check_sampling(limits: Limits, sampling: Sampling) -> tuple[float, float, dict[str, float]]:
+    limits.check("points", sampling.count, "number of readings")
+    if sampling.count < 1 or not 0 < sampling.interval < math.inf:
+        raise LimitError(
+            f"sampling needs count >= 1 and interval > 0 s, not {sampling.count} and {sampling.interval} s"
+        )
+    if sampling.terminal not in sampling.voltages:
+        raise LimitError(f"sampling drives {sampling.terminal!r}, but voltages names only {sorted(sampling.voltages)}")
+    held = dict(sampling.voltages)
+    driven = held.pop(sampling.terminal)
+    _check_voltage(limits, driven, f"voltage of {sampling.terminal}")
+    return driven, driven, held
+
+
+def _check_voltage(limits: Limits, voltage: float, what: str) -> None:
+    _finite(voltage, what, "V")
+    limits.check("voltage", voltage, what)
 
 
 def _check_compliance(limits: Limits, compliance: float, voltage: float) -> None:
@@ -232,6 +286,13 @@ def _check_compliance(limits: Limits, compliance: float, voltage: float) -> None
 def _finite(value: float, what: str, unit: str) -> None:
     if not math.isfinite(value):
         raise LimitError(f"{what} = {value} {unit} is not a finite number")
+
+
+def _complete(request: Sweep | Sampling, rows: int, status: Status) -> bool:
+    """Whether the test gave all its rows, or ended itself in compliance as it was asked to."""
+    if isinstance(request, Sampling):
+        return rows == request.count
+    return rows == len(request.levels) or (request.stop_on_compliance and Status.COMPLIANCE in status)
 
 
 class SourceMeter(ABC):
@@ -248,6 +309,7 @@ class SourceMeter(ABC):
     title: ClassVar[str] = ""
     #: asked between readings; True makes the running test stop in the instrument
     should_stop: Callable[[], bool] = staticmethod(lambda: False)
+    _running: Generator[Block, None, None] | None = None
 
     @classmethod
     @abstractmethod
@@ -259,7 +321,7 @@ class SourceMeter(ABC):
     def connect(
         cls, link: Link, terminals: Mapping[str, int | None], clock: Clock, options: Mapping[str, Any]
     ) -> SourceMeter:
-        """Shake hands over `link` and return the instrument, outputs off.
+        """Shake hands over `link` and return the instrument, outputs off; a test left running there is stopped.
 
         terminals: the instrument's channel by terminal of the cell ("top", "bottom"), None for its ground; options: vendor
         settings from the station file. Raises UsageError for unknown options, TransportError, RemoteProtocolError.
@@ -270,30 +332,49 @@ class SourceMeter(ABC):
 
         Raises LimitError before anything is sent, InstrumentError, TransportError, RemoteProtocolError.
         """
-        self.check(sweep)
-        return self._noted("sweep", asdict(sweep), lambda: self._sweep(sweep))
+        return self._start("sweep", sweep, self._sweep)
 
     def sample(self, sampling: Sampling) -> Iterator[Block]:
         """Run `sampling`; blocks and errors as for `sweep`."""
-        self.check(sampling)
-        return self._noted("sampling", asdict(sampling), lambda: self._sample(sampling))
+        return self._start("sampling", sampling, self._sample)
 
     def check(self, request: Sweep | Sampling) -> None:
         """Raise LimitError unless everything in the request is allowed here; sends nothing."""
         check_request(self.limits, request)
         self._check(request)
 
-    def _noted(self, kind: str, details: Mapping[str, Any], run: Callable[[], Iterator[Block]]) -> Iterator[Block]:
-        note = self.recorder.stimulus(kind, details)
-        outcome = "failed"
+    def settle(self) -> None:
+        """End a test whose blocks nobody read to the end: the instrument stops it. What that raises is raised here."""
+        running, self._running = self._running, None
+        if running is not None:
+            running.close()
+
+    def _start(self, kind: str, request: R, run: Callable[[R], Iterator[Block]]) -> Iterator[Block]:
+        self.settle()
+        self.check(request)
+        self._running = self._noted(kind, request, run)
+        return self._running
+
+    def _noted(self, kind: str, request: R, run: Callable[[R], Iterator[Block]]) -> Generator[Block, None, None]:
+        note = self.recorder.stimulus(kind, request.details())
+        rows, status = 0, Status.NORMAL
         try:
-            yield from run()
-            outcome = "aborted" if self.should_stop() else "done"
-        except GeneratorExit:
-            outcome = "aborted"
+            with closing(run(request)) as blocks:  # type: ignore[type-var]  # every vendor's part is a generator
+                for block in blocks:
+                    if len(block) and not block.provisional:
+                        rows, status = rows + len(block), Status(int(block["status"][-1]))
+                    yield block
+        except BaseException as error:
+            stopped = isinstance(error, (GeneratorExit, KeyboardInterrupt))
+            self._close_note(note, "aborted" if stopped else "failed", rows, error)
             raise
-        finally:
-            self.recorder.outcome(note, outcome)
+        self.recorder.outcome(note, "done" if _complete(request, rows, status) else "aborted", {"rows": rows})
+
+    def _close_note(self, note: int, outcome: str, rows: int, error: BaseException) -> None:
+        try:
+            self.recorder.outcome(note, outcome, {"rows": rows})
+        except Exception as second:  # noqa: BLE001 - the first error is the one to report
+            error.add_note(f"and the outcome could not be noted: {second}")
 
     @abstractmethod
     def _sweep(self, sweep: Sweep) -> Iterator[Block]:
@@ -327,7 +408,8 @@ class SourceMeter(ABC):
 class Link(Protocol):
     """A message link to one instrument: text in, text out, terminators handled, failures told apart.
 
-    Raises LinkTimeout (the link is then poisoned until `reopen`) and ConnectionLost; nothing else.
+    Raises LinkTimeout and ConnectionLost, and, where it can see that, RemoteProtocolError for a reply to nothing that would
+    answer the next message; nothing else. After any of them the link is poisoned until `reopen`.
     """
 
     @property
@@ -337,7 +419,7 @@ class Link(Protocol):
 
     @property
     def poisoned(self) -> bool:
-        """True after a time-out or a lost connection: a late reply could answer the next question."""
+        """True after a time-out, a lost connection or a surplus reply: a late one could answer the next question."""
         ...
 
     def write(self, message: str) -> None: ...

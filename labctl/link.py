@@ -1,19 +1,19 @@
 """A message link to one instrument over PyVISA: text in, text out, and every failure told apart.
 
 The rules, each bought with a measured failure of the library underneath: one object owns the session; a time-out, a lost
-connection or an interrupted exchange *poisons* the link, because a late reply would answer the next question, so everything
-raises until `VisaLink.reopen`; the session is never cleared (pyvisa-py's ``clear`` does not return when the other end is gone).
+connection, an interrupted exchange or a reply that nobody asked for *poisons* the link, because a late reply would answer the
+next question, so everything raises until `VisaLink.reopen`; the session is never cleared (pyvisa-py's ``clear`` does not return
+when the other end is gone). Where the socket of a pyvisa-py session can be had, the link sends and receives on it directly.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import select
 import socket
 from collections import deque
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, NoReturn
 
 import pyvisa
 from pyvisa.constants import StatusCode
@@ -21,12 +21,10 @@ from pyvisa.highlevel import VisaLibraryBase
 
 from labctl.clocks import WallClock
 from labctl.contracts import Clock
-from labctl.errors import ConnectionLost, LinkTimeout, TransportError, UsageError
+from labctl.errors import ConnectionLost, LinkTimeout, RemoteProtocolError, TransportError, UsageError
+from labctl.stream import Late, Stream
 
-_REAL_TIME = WallClock()  # a time-out is real time, whatever clock the transcript is written by
-_PEEK = 1 << 16  # bytes looked at per round: a 4096-value reply is about 60 kB
-_CHUNK = 4096  # pyvisa-py reads at most this much at once (its max_recv_size), so asking for more would overshoot
-_SLICE = 0.25  # s; on Windows Ctrl-C can't interrupt select, so it must come back now and then
+_REAL_TIME = WallClock()
 _KEPT = 200  # characters of a message kept in the transcript
 _LOST = {StatusCode.error_connection_lost, StatusCode.error_invalid_object, StatusCode.error_resource_not_found}
 
@@ -69,8 +67,10 @@ class VisaLink:
         self._sink = sink
         self._poisoned = False
         self._session: Any = None
-        self._socket: socket.socket | None = None
-        self._received = bytearray()
+        self._stream: Stream | None = None
+        self._waits = (
+            0  # ms, the session's time-out as it was set last: asking the library for it costs as much as a read
+        )
         self._open()
 
     # -- what the contract asks for -----------------------------------------------------------------------------------
@@ -85,23 +85,37 @@ class VisaLink:
         return self._poisoned
 
     def write(self, message: str) -> None:
-        """Send one message; the terminator is added. Raises LinkTimeout, ConnectionLost."""
+        """Send one message; the terminator is added.
+
+        Raises LinkTimeout, ConnectionLost; over a socket RemoteProtocolError when a reply to nothing has come meanwhile: it
+        would answer this message.
+        """
         data = message.encode("latin-1") + self._end_out
-        with self._guard(f"sending {message[:60]!r}", self.timeout):
-            self._note(">", message)
-            if self._socket is None:
+        if self._poisoned or self._session is None:
+            self._refuse("sending", message)
+        self._note(">", message)
+        try:
+            if self._stream is None:
                 self._session.write_raw(data)
             else:
-                self._send(data, self._socket)
+                self._say(data, self._stream)
+        except BaseException as error:
+            self._fail(error, "sending", message, self.timeout)
+            raise
 
     def read(self, timeout: float | None = None) -> str:
         """One reply without its terminator, decoded as Latin-1 so that garbage reaches the codec. timeout: s."""
         limit = self.timeout if timeout is None else timeout
-        with self._guard(f"waiting for the reply to {self._last_sent()!r}", limit):
-            data = self._plain(limit) if self._socket is None else self._framed(limit, self._socket)
-            reply = data.removesuffix(self._end_in).decode("latin-1")
-            self._note("<", reply)
-            return reply
+        if self._poisoned or self._session is None:
+            self._refuse("waiting for the reply to", self._last_sent())
+        try:
+            data = self._plain(limit) if self._stream is None else self._stream.receive(limit)
+        except BaseException as error:
+            self._fail(error, "waiting for the reply to", self._last_sent(), limit)
+            raise
+        reply = data.removesuffix(self._end_in).decode("latin-1")
+        self._note("<", reply)
+        return reply
 
     def query(self, message: str, timeout: float | None = None) -> str:
         """Send `message` and return its one reply."""
@@ -124,10 +138,15 @@ class VisaLink:
         """Serial poll (GPIB). Raises TransportError where the interface has none."""
         if self._resource.upper().endswith("SOCKET"):
             raise TransportError(f"{self._resource}: a socket has no serial poll")
-        with self._guard("serial poll", self.timeout):
+        if self._poisoned or self._session is None:
+            self._refuse("a serial poll", "")
+        try:
             status = int(self._session.read_stb())
-            self._note("<", f"status byte {status}")
-            return status
+        except BaseException as error:
+            self._fail(error, "a serial poll", "", self.timeout)
+            raise
+        self._note("<", f"status byte {status}")
+        return status
 
     def close(self) -> None:
         """Release the session; closing twice is fine. A closed link raises ConnectionLost until it is reopened."""
@@ -145,100 +164,75 @@ class VisaLink:
                 f"{self._resource}: can't be opened ({_words(error)}); is the address right, the instrument's remote "
                 "control running, and the VISA library installed?"
             ) from error
-        session.timeout = milliseconds
+        session.timeout = self._waits = milliseconds
         self._session = session
-        self._socket = _socket_of(session)
-        if self._socket is None:
+        if (peer := _socket_of(session)) is None:
             session.read_termination = self._end_in.decode("latin-1")
         else:
-            self._check_connected(self._socket)
+            self._check_connected(peer)
+            self._stream = Stream(peer, self._end_in)
 
-    def _check_connected(self, open_socket: socket.socket) -> None:
+    def _check_connected(self, peer: socket.socket) -> None:
         # pyvisa-py "opens" a refused connection too; the socket itself knows
-        if code := open_socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+        if code := peer.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
             self._release()
             raise ConnectionLost(
                 f"{self._resource}: nobody answers there ({errno.errorcode.get(code, code)}); "
                 "start the instrument's remote control and check address and port"
             )
-        open_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else write, write, read costs 44 ms
 
     def _release(self) -> None:
-        session, self._session, self._socket = self._session, None, None
-        self._received.clear()
+        session, self._session, self._stream = self._session, None, None
         if session is not None:
             with contextlib.suppress(pyvisa.Error, OSError):  # the far side may be gone: nothing is left to lose
                 session.close()
 
-    # -- failures -----------------------------------------------------------------------------------------------------
-    @contextlib.contextmanager
-    def _guard(self, what: str, limit: float) -> Iterator[None]:
-        if self._poisoned:
-            raise ConnectionLost(f"{self._resource}: the link broke before {what}; reopen it first")
-        if self._session is None:
-            raise ConnectionLost(f"{self._resource}: the link is closed; reopen it first")
-        try:
-            yield
-        except BaseException as error:
-            self._poisoned = True
-            self._note("!", f"{what}: {_words(error)}")
-            if isinstance(error, (pyvisa.Error, OSError, NotImplementedError, _Late)):
-                raise self._translated(error, what, limit) from error
-            raise
+    # -- speaking -----------------------------------------------------------------------------------------------------
+    def _say(self, data: bytes, stream: Stream) -> None:
+        if surplus := stream.unread():
+            raise RemoteProtocolError(
+                f"{self._resource}: {surplus[:40].decode('latin-1')!r} came although nothing was asked; reopen the link"
+            )
+        stream.send(data, self.timeout)
+
+    def _plain(self, limit: float) -> bytes:
+        """Read without a reachable socket: a vendor's VISA, GPIB, a bench in this process."""
+        milliseconds = max(int(limit * 1000), 1)
+        if self._waits != milliseconds:
+            self._session.timeout = self._waits = milliseconds
+        return bytes(self._session.read_raw())
+
+    # -- failures; their words are only made when they happen ---------------------------------------------------------
+    def _refuse(self, doing: str, message: str) -> NoReturn:
+        why = "the link broke before" if self._poisoned else "the link is closed,"
+        raise ConnectionLost(f"{self._resource}: {why} {_what(doing, message)}; reopen it first")
+
+    def _fail(self, error: BaseException, doing: str, message: str, limit: float) -> None:
+        """Poison the link, and raise what the library's errors mean; any other error is left to the caller."""
+        self._poisoned = True
+        what = _what(doing, message)
+        self._note("!", f"{what}: {_words(error)}")
+        if isinstance(error, (pyvisa.Error, OSError, NotImplementedError, Late)):
+            raise self._translated(error, what, limit) from error
 
     def _translated(self, error: Exception, what: str, limit: float) -> TransportError:
         code = getattr(error, "error_code", None)
-        if isinstance(error, (_Late, TimeoutError)) or code == StatusCode.error_timeout:
+        if isinstance(error, (Late, TimeoutError)) or code == StatusCode.error_timeout:
             return LinkTimeout(f"{self._resource}: no answer within {limit:g} s, {what}; the link must be reopened")
         if isinstance(error, OSError) or code in _LOST:
             return ConnectionLost(f"{self._resource}: the other end is gone, {what} ({_words(error)}); reopen the link")
         return ConnectionLost(f"{self._resource}: the VISA library failed, {what} ({_words(error)}); reopen the link")
 
     def _last_sent(self) -> str:
-        return next((line.text[:60] for line in reversed(self.transcript) if line.direction == ">"), "")
+        return next((line.text for line in reversed(self.transcript) if line.direction == ">"), "")
 
     def _note(self, direction: str, text: str) -> None:
         line = Line(self._clock.now(), direction, text)
-        short = text if len(text) <= _KEPT else f"{text[:_KEPT]}... ({len(text)} characters)"
-        self.transcript.append(line._replace(text=short))
         if self._sink is not None:
             self._sink(line)
-
-    # -- without a reachable socket: a vendor's VISA, GPIB, a bench in this process ----------------------------------
-    def _plain(self, limit: float) -> bytes:
-        milliseconds = max(int(limit * 1000), 1)
-        if self._session.timeout != milliseconds:
-            self._session.timeout = milliseconds
-        return bytes(self._session.read_raw())
-
-    # -- with one: pyvisa-py is only asked for bytes that have arrived, so its loop can't spin on a closed peer --------
-    def _framed(self, limit: float, peer: socket.socket) -> bytes:
-        deadline = _REAL_TIME.now() + limit
-        while (end := self._received.find(self._end_in)) < 0:
-            self._wait(peer, deadline, for_reading=True)
-            arrived = peer.recv(_PEEK, socket.MSG_PEEK)
-            if not arrived:
-                raise ConnectionResetError("it closed the connection")
-            for start in range(0, len(arrived), _CHUNK):
-                self._received += self._session.read_bytes(min(_CHUNK, len(arrived) - start), chunk_size=_CHUNK)
-        end += len(self._end_in)
-        reply = bytes(self._received[:end])
-        del self._received[:end]
-        return reply
-
-    def _send(self, data: bytes, peer: socket.socket) -> None:
-        deadline = _REAL_TIME.now() + self.timeout
-        for start in range(0, len(data), _CHUNK):  # pyvisa-py would wait for ever on a peer that no longer reads
-            self._wait(peer, deadline, for_reading=False)
-            self._session.write_raw(data[start : start + _CHUNK])
-
-    @staticmethod
-    def _wait(peer: socket.socket, deadline: float, for_reading: bool) -> None:
-        readers, writers = ([peer], []) if for_reading else ([], [peer])
-        while (left := deadline - _REAL_TIME.now()) > 0:
-            if any(select.select(readers, writers, [], min(left, _SLICE))):
-                return
-        raise _Late("nothing came" if for_reading else "nothing was taken")
+        if len(text) > _KEPT:
+            line = line._replace(text=f"{text[:_KEPT]}... ({len(text)} characters)")
+        self.transcript.append(line)
 
 
 def visa_libraries() -> dict[str, str]:
@@ -252,15 +246,15 @@ def visa_libraries() -> dict[str, str]:
     return found
 
 
-class _Late(Exception):
-    """A deadline of ours has passed."""
-
-
 def _socket_of(session: Any) -> socket.socket | None:
     """The TCP socket of a pyvisa-py session, None for any other VISA library or interface."""
     sessions = getattr(session.visalib, "sessions", None)
     found = getattr(sessions.get(session.session), "interface", None) if isinstance(sessions, dict) else None
     return found if isinstance(found, socket.socket) else None
+
+
+def _what(doing: str, message: str) -> str:
+    return f"{doing} {message[:60]!r}" if message else doing
 
 
 def _words(error: BaseException) -> str:

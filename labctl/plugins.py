@@ -4,7 +4,9 @@ A plug-in is one Python file (or folder) in ``procedures/``, ``instruments/`` or
 with ``-`` for ``_``. Outsiders offer the same files through entry points of the groups ``labctl.procedures``,
 ``labctl.instruments`` and ``labctl.sim_backends``, or in a folder named by the environment variable ``LABCTL_PLUGINS``
 (several separated by the system's path separator) that holds sub-folders of those names.
-Listing names imports nothing; a plug-in that can't be imported is reported, and the others still work.
+Of two with one name the nearer to the user wins: the user's folder (the last named first), then an installed package, then the
+built-in one; `warnings` says so. Listing names imports nothing; a plug-in that can't be imported is reported, and the
+others still work.
 """
 
 from __future__ import annotations
@@ -40,17 +42,45 @@ def names(kind: Kind) -> list[str]:
     return sorted({name for name, _ in _files(kind)} | {_name(entry.name) for entry in _entries(kind)})
 
 
+def warnings() -> list[str]:
+    """What a user should know about the plug-in folders: one that does not exist, a plug-in that hides another."""
+    named = [text for text in os.environ.get("LABCTL_PLUGINS", "").split(os.pathsep) if text]
+    missing = [
+        f"LABCTL_PLUGINS names {text}, which is no folder" for text in named if not Path(text).expanduser().is_dir()
+    ]
+    return missing + [
+        f"of two {kind} named {name!r} the nearer to you is used" for kind in KINDS for name in _doubles(kind)
+    ]
+
+
+def _doubles(kind: Kind) -> list[str]:
+    found = [name for name, _ in _files(kind)] + [_name(entry.name) for entry in _entries(kind)]
+    return sorted({name for name in found if found.count(name) > 1})
+
+
 def module(kind: Kind, name: str, part: str = "") -> ModuleType:
     """Import the plug-in `name`; part: a module inside a plug-in that is a folder ("kinetics").
 
-    Raises UsageError, with a suggestion, if there is none; whatever the plug-in raises on import passes through.
+    Raises UsageError if there is none, with a suggestion, or if it can't be imported (the error is its cause).
     """
+    try:
+        return _found(kind, _name(name), part)
+    except (Exception, SystemExit) as error:
+        if isinstance(error, UsageError):
+            raise
+        what = f"{type(error).__name__}: {error}"
+        raise UsageError(f"{_singular(kind)} {_name(name)!r} can't be loaded: {what}") from error
+
+
+def _found(kind: Kind, name: str, part: str) -> ModuleType:
+    paths = [path for found, path in _files(kind) if found == name]
+    for path in (path for path in reversed(paths) if not _built_in(kind, path)):
+        return _import_file(f"labctl_user.{kind}.{path.stem}", path, part)
     for entry in _entries(kind):
-        if _name(entry.name) == _name(name):
+        if _name(entry.name) == name:
             return importlib.import_module(".".join(filter(None, [entry.value, part])))
-    for found, path in _files(kind):
-        if found == _name(name):
-            return _import(kind, path, part)
+    for path in paths:
+        return importlib.import_module(".".join(filter(None, [f"labctl.{kind}.{path.stem}", part])))
     raise UsageError(f"no {_singular(kind)} named {name!r}{suggestion(name, names(kind))}; see 'labctl list'")
 
 
@@ -75,13 +105,13 @@ def survey(kind: Kind, base: type[T]) -> Iterator[tuple[str, type[T] | Exception
     for name in names(kind):
         try:
             yield name, load(kind, name, base)
-        except Exception as error:  # noqa: BLE001 - a bad plug-in is reported, whatever it raises
+        except UsageError as error:
             yield name, error
 
 
 def suggestion(name: str, among: list[str]) -> str:
     """ " (did you mean 'x'?)" or nothing."""
-    close = difflib.get_close_matches(name, among, 1)
+    close = difflib.get_close_matches(name, among, 1, cutoff=0.78)
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
@@ -105,11 +135,8 @@ def _files(kind: Kind) -> Iterator[tuple[str, Path]]:
                 yield _name(path.stem), path
 
 
-def _import(kind: Kind, path: Path, part: str) -> ModuleType:
-    built_in = any(path.parent == Path(root) / kind for root in labctl.__path__)
-    if built_in:
-        return importlib.import_module(".".join(filter(None, [f"labctl.{kind}.{path.stem}", part])))
-    return _import_file(f"labctl_user.{kind}.{path.stem}", path, part)
+def _built_in(kind: Kind, path: Path) -> bool:
+    return any(path.parent == Path(root) / kind for root in labctl.__path__)
 
 
 def _import_file(name: str, path: Path, part: str) -> ModuleType:

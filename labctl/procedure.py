@@ -13,6 +13,7 @@ import logging
 import math
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, cast
 
@@ -25,6 +26,7 @@ from labctl.errors import UsageError
 from labctl.quantities import Column, Limits, parse, show
 
 log = logging.getLogger(__name__)
+MOST_STEPS = 1_000_000  #: of one sweep; far above what any instrument holds
 
 
 class ParameterError(UsageError, ValueError):
@@ -79,7 +81,7 @@ class Count(IntegerParameter):  # type: ignore[misc]
         number = _number(self.name, value, "")
         if number != int(number):
             raise ParameterError(f"{self.name} = {value} is not a whole number")
-        _check_bounds(self.name, number, self.minimum, self.maximum, lambda bound: f"{bound:.0f}")
+        _check_bounds(self.name, number, self.minimum, self.maximum, lambda bound: f"{bound:.7g}")
         return int(number)
 
 
@@ -121,7 +123,7 @@ class Flag(BooleanParameter):  # type: ignore[misc]
 
 def _number(name: str, value: Any, unit: str) -> float:
     try:
-        return parse(value if isinstance(value, str) else float(value), unit)
+        return parse(value if isinstance(value, (str, bool)) else float(value), unit)
     except (UsageError, TypeError, ValueError) as error:
         raise ParameterError(f"{name}{f' in {unit}' if unit else ''}: {error}") from None
 
@@ -131,6 +133,18 @@ def _check_bounds(name: str, value: float, minimum: float, maximum: float, writt
         raise ParameterError(f"{name} = {written(value)} is below the smallest allowed, {written(minimum)}")
     if value > maximum:
         raise ParameterError(f"{name} = {written(value)} is above the greatest allowed, {written(maximum)}")
+
+
+def levels_between(steps: float) -> int:
+    """How many steps a ramp of `steps` (a ratio of range and step) takes; a last shorter one counts.
+
+    Raises ParameterError for more than a million, so that a mistyped step does not fill the memory before any limit is asked.
+    """
+    if not steps <= MOST_STEPS:
+        raise ParameterError(
+            f"a sweep of {steps:.3g} steps is too long; take a larger step (instruments hold a few thousand)"
+        )
+    return math.ceil(steps - 1e-9)  # float noise of the ratio makes no extra step
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +157,7 @@ class Plot:
 
 
 class Station(Protocol):
-    """What a recipe may use of a bench, real or simulated."""
+    """What a recipe may use of a bench, real or simulated; `labctl.station.Station` is one."""
 
     clock: Clock
     recorder: Recorder
@@ -231,21 +245,29 @@ class Procedure(PyMeasureProcedure):  # type: ignore[misc]
         if self.station is None:
             raise UsageError("the procedure has no station: set procedure.station to an opened station first")
         meter = self.station.source_meter
+        self.set(
+            {name: getattr(self, name) for name in self.declared()}
+        )  # attributes may have been set past the bounds
         self.check()
         for request in self.requests():
             meter.check(request)
         meter.should_stop = lambda: bool(self.should_stop())
 
     def execute(self) -> None:
-        """Hand on every block until the recipe ends or a stop is asked for."""
-        blocks = self.points(cast(Station, self.station))
+        """Hand on every block until the recipe ends or a stop is asked for.
+
+        A stop during a test is the instrument's to obey: it yields what it has as the test's final block, and only then
+        is the recipe left.
+        """
+        station = cast(Station, self.station)
         try:
-            for block in blocks:
-                self.hand_on(block)
-                if self.should_stop():
-                    break
+            with closing(self.points(station)) as blocks:  # type: ignore[type-var]  # a generator
+                for block in blocks:
+                    self.hand_on(block)
+                    if self.should_stop() and not block.provisional:
+                        return
         finally:
-            blocks.close()  # type: ignore[attr-defined]  # a generator: lets the instrument's own clean-up run now
+            station.source_meter.settle()  # a test the recipe left in the middle
 
     def hand_on(self, block: Block) -> None:
         """Emit the rows the way PyMeasure's Worker takes them; the runner puts its own function here."""
@@ -261,7 +283,8 @@ class Procedure(PyMeasureProcedure):  # type: ignore[misc]
             self.station.make_safe()
         except Exception as error:
             self.shutdown_error = error
-            log.critical("outputs may still be on: %s", error, exc_info=True)
+            log.critical("outputs may still be on: %s", error)
+            log.debug("why", exc_info=True)
 
 
 def _close(name: str, among: list[str]) -> str:

@@ -27,31 +27,33 @@ def parse(text: str | float | int, unit: str = "") -> float:
     unit: the unit expected, e.g. ``"A"``; it may be left out of the text, another unit is refused.
     Raises UsageError for text that is not a finite number with an optional SI prefix and this unit.
     """
-    if isinstance(text, (int, float)) and not isinstance(text, bool):
-        return _finite(float(text), text)
-    match = _NUMBER.fullmatch(str(text))
+    match = None if isinstance(text, bool) else _NUMBER.fullmatch(str(text))
+    if match is None and str(text).strip().lstrip("+-").lower() in ("nan", "inf", "infinity"):
+        raise UsageError(f"{text!r} is not a finite number")
     if match is None:
         raise UsageError(f"{text!r} is not a number; write e.g. {_example(unit)}")
     number, suffix = match.groups()
-    # decimal, so that "100u" is the float nearest to 1e-4 and not 100 * 1e-6 = 9.999999999999999e-05
-    return _finite(float(Decimal(number).scaleb(_power(suffix, unit, text))), text)
+    try:  # decimal, so that "100u" is the float nearest to 1e-4 and not 100 * 1e-6 = 9.999999999999999e-05
+        exact = Decimal(number).scaleb(_power(suffix, unit, text))
+        value = float(exact)
+    except ArithmeticError:
+        raise UsageError(f"{text!r} is not a number a computer can hold") from None
+    if not math.isfinite(value) or (value == 0 and exact != 0):
+        raise UsageError(f"{text!r} is too large or too small for a floating-point number")
+    return value
 
 
 def _power(suffix: str, unit: str, text: object) -> int:
     for spelling, symbol in _SPELLED.items():
         suffix = suffix.removesuffix(spelling) + symbol if suffix.endswith(spelling) else suffix
+    if suffix == "m" and unit == "s":
+        raise UsageError(f"{text!r} may mean minutes or milliseconds; write 'ms', or the seconds")
     if suffix == unit:  # "m" alone is a metre where metres are asked for
         return 0
     prefix = suffix.removesuffix(unit) if unit else suffix
     if prefix not in PREFIXES:
         raise UsageError(f"{text!r} has no unit or prefix known here; write e.g. {_example(unit)}")
     return PREFIXES[prefix]
-
-
-def _finite(value: float, text: object) -> float:
-    if not math.isfinite(value):
-        raise UsageError(f"{text!r} is not a finite number")
-    return value
 
 
 def _example(unit: str) -> str:
@@ -110,7 +112,8 @@ class Limit:
         if not math.isfinite(value):
             raise LimitError(f"{what} = {value} {self.unit} is not a finite number ({self._words()})")
         if abs(value) > self.value * (1 + 1e-12):  # one part in 1e12: float noise of a sum, not a margin
-            raise LimitError(f"{what} = {show(value, self.unit)} exceeds the {self._words()}")
+            digits = 6 if show(abs(value), self.unit) != show(self.value, self.unit) else 15
+            raise LimitError(f"{what} = {show(value, self.unit, digits)} exceeds the {self._words()}")
 
     def _words(self) -> str:
         return f"{self.quantity} limit {show(self.value, self.unit)} of {self.owner}"
@@ -131,6 +134,9 @@ class Limits:
             if limit.quantity == quantity:
                 limit.check(value, what)
 
-    def tightest(self, quantity: str) -> Limit | None:
-        """The smallest limit on `quantity`, or None."""
-        return min((item for item in self.items if item.quantity == quantity), key=lambda i: i.value, default=None)
+    def summary(self) -> str:
+        """The tightest limit of each quantity with its owner, for people."""
+        tightest: dict[str, Limit] = {}
+        for item in sorted(self.items, key=lambda limit: limit.value):
+            tightest.setdefault(item.quantity, item)
+        return ", ".join(f"{show(item.value, item.unit)} ({item.owner})" for item in tightest.values())

@@ -12,14 +12,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from labctl import cards, provenance
+from labctl import provenance
 from labctl.contracts import Block
 from labctl.errors import LabctlError, UsageError
 from labctl.procedure import Procedure
 from labctl.station import Station
 from labctl.store import PlotSpec, RunHeader, RunWriter
 
-State = Literal["finished", "aborted", "failed"]
+State = Literal[
+    "finished", "aborted", "failed"
+]  # how a run can be closed; a run read back may also be "died" or "running"
 #: Called with every block as it comes, provisional ones too; must not block for long.
 Listener = Callable[[Block], None]
 
@@ -44,66 +46,111 @@ def run(
     seed: int | None = None,
     operator: str = "",
     notes: str = "",
+    unique: bool = True,
     should_stop: Callable[[], bool] = lambda: False,
     listeners: Sequence[Listener] = (),
 ) -> Result:
-    """Run `procedure` on `station` into the HDF5 file `path`; returns how it ended, and raises only if nothing could start.
+    """Run `procedure` on `station` into the HDF5 file `path`; returns how it ended.
 
-    Parameters and limits are checked by the recipe and the instruments before anything is sent. The file is there whatever
-    the end: "finished", "aborted" (should_stop or KeyboardInterrupt) or "failed" (any exception).
+    Parameters and limits are checked before anything is sent; what is refused then raises and leaves no file. After that
+    the file is there whatever the end: "finished", "aborted" (should_stop or KeyboardInterrupt) or "failed" (any
+    exception); other ways out (SystemExit) close it as "aborted" and pass on. unique: add a number where `path` is taken,
+    instead of refusing.
+    Raises StoreError if the file can't be made or completed; the journal beside it then holds the run.
     """
-    procedure.station = station
-    procedure.should_stop = should_stop
-    procedure.startup()  # parameters and limits: what is refused here leaves no file and has sent nothing
-    about = header(name, procedure, station, seed=seed, operator=operator, notes=notes)
-    writer = RunWriter.create(path, about, **_timing(station))
-    station.record_to(writer)
-    rows = 0
-
-    def hand_on(block: Block) -> None:
-        nonlocal rows
-        writer.append(block)
-        rows += 0 if block.provisional else len(block)
-        for listener in listeners:
-            listener(block)
-
-    procedure.hand_on = hand_on  # type: ignore[method-assign]
-    state, reason, trace = _execute(procedure, should_stop)
-    safe, state, reason = _after(procedure, state, reason)
-    station.record_to(_closed)
-    final = writer.finish(state, reason=reason, traceback=trace, end_time=provenance.now())
-    return Result(final, state, reason, rows, safe)
+    procedure.station, procedure.should_stop, procedure.shutdown_error = station, should_stop, None
+    meter = station.source_meter
+    asked_before = meter.should_stop
+    try:
+        procedure.startup()
+        about = header(name, procedure, station, seed=seed, operator=operator, notes=notes)
+        writer = RunWriter.create(path, about, unique=unique, **_timing(station))
+        return _recorded(procedure, station, writer, should_stop, listeners)
+    finally:
+        meter.should_stop = asked_before
+        procedure.__dict__.pop("hand_on", None)
 
 
-def _execute(procedure: Procedure, should_stop: Callable[[], bool]) -> tuple[State, str, str]:
-    """Run the recipe and its shutdown; returns state, reason and traceback."""
+def _recorded(
+    procedure: Procedure,
+    station: Station,
+    writer: RunWriter,
+    should_stop: Callable[[], bool],
+    listeners: Sequence[Listener],
+) -> Result:
+    end = _End("aborted", "ended by SystemExit or the like")
+    try:
+        station.record_to(writer)
+        procedure.hand_on = _Hand(writer, listeners)  # type: ignore[method-assign]
+        end = _execute(procedure, should_stop)
+    finally:
+        error = _make_safe(procedure, station)
+        station.record_to(_closed)
+        try:
+            end = end.unsafe(error) if error else end
+            path = writer.finish(end.state, reason=end.reason, traceback=end.trace, end_time=provenance.now())
+        finally:
+            writer.close()
+    return Result(path, end.state, end.reason, writer.rows, error is None)
+
+
+@dataclass(frozen=True)
+class _End:
+    state: State
+    reason: str = ""
+    trace: str = ""
+
+    def unsafe(self, error: BaseException) -> _End:
+        warning = f"outputs may still be on: {str(error) or repr(error)}"
+        return _End("failed", f"{self.reason}; {warning}" if self.reason else warning, self.trace)
+
+
+class _Hand:
+    """Hands a block to the store, then to the listeners; a listener that fails is left out from then on."""
+
+    def __init__(self, writer: RunWriter, listeners: Sequence[Listener]) -> None:
+        self.writer = writer
+        self.listeners = list(listeners)
+
+    def __call__(self, block: Block) -> None:
+        self.writer.append(block)
+        for listener in tuple(self.listeners):
+            try:
+                listener(block)
+            except Exception as error:  # noqa: BLE001 - a progress bar or plot must not end a measurement
+                self.listeners.remove(listener)
+                self.writer.event("listener failed", {"listener": repr(listener), "error": repr(error)})
+
+
+def _execute(procedure: Procedure, should_stop: Callable[[], bool]) -> _End:
+    """Run the recipe; returns how it ended."""
     try:
         procedure.execute()
     except KeyboardInterrupt:
-        return "aborted", "stopped at once by the user (Ctrl-C)", ""
+        return _End("aborted", "stopped at once by the user (Ctrl-C)")
     except LabctlError as error:
-        return "failed", str(error), traceback.format_exc()
+        return _End("failed", str(error), traceback.format_exc())
     except Exception as error:  # noqa: BLE001 - a recipe may raise anything; the run must still end in order
-        return "failed", f"{type(error).__name__}: {error}", traceback.format_exc()
-    finally:
-        _shutdown(procedure)
-    return ("aborted", "stopped by the user", "") if should_stop() else ("finished", "", "")
+        return _End("failed", f"{type(error).__name__}: {error}", traceback.format_exc())
+    return _End("aborted", "stopped by the user") if should_stop() else _End("finished")
 
 
-def _shutdown(procedure: Procedure) -> None:
+def _make_safe(procedure: Procedure, station: Station) -> BaseException | None:
+    """Run the recipe's own shutdown, then switch the outputs off whatever that did; returns why they may still be on."""
+    error = _tried(procedure.shutdown)
+    for _ in range(3):  # a further Ctrl-C is no reason to leave them on
+        error = _tried(station.make_safe)
+        if not isinstance(error, KeyboardInterrupt):
+            break
+    return error
+
+
+def _tried(action: Callable[[], None]) -> BaseException | None:
     try:
-        procedure.shutdown()
-    except BaseException as error:  # noqa: BLE001 - also a second Ctrl-C, or a recipe's own shutdown that raises
-        procedure.shutdown_error = error if isinstance(error, Exception) else LabctlError(f"interrupted: {error!r}")
-        Procedure.shutdown(procedure)  # the base's part once more: outputs off
-
-
-def _after(procedure: Procedure, state: State, reason: str) -> tuple[bool, State, str]:
-    error = procedure.shutdown_error
-    if error is None:
-        return True, state, reason
-    warning = f"outputs may still be on: {error}"
-    return False, "failed", f"{reason}; {warning}" if reason else warning
+        action()
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - reported by the caller
+        return error
+    return None
 
 
 class _Closed:
@@ -157,9 +204,8 @@ def instruments(station: Station) -> dict[str, dict[str, object]]:
         key: {"identity": dict(meter.identity()), "settings": dict(meter.settings())}
         for key, meter in station.instruments.items()
     }
-    simulate = station.config.simulate
-    if simulate is not None:
-        card = cards.read(simulate.device)
+    simulate, card = station.config.simulate, station.card
+    if simulate is not None and card is not None:
         who = {"device": card.name, "model": card.model, "title": card.title}
         values = {name: f"{item.value!r} {item.unit}".strip() for name, item in card.fields.items()}
         found["simulated_cell"] = {"identity": who, "settings": values}
@@ -186,18 +232,14 @@ def parameters(procedure: Procedure) -> dict[str, dict[str, object]]:
 def plot_spec(procedure: Procedure) -> PlotSpec:
     """What a viewer draws unasked; by default the last column against the first."""
     if procedure.plot is None:
-        return PlotSpec(procedure.columns[-1].name, (procedure.columns[0].name,))
+        first, *others = procedure.columns
+        return PlotSpec(others[-1].name, (first.name,)) if others else PlotSpec(first.name)
     return PlotSpec(procedure.plot.y, (procedure.plot.x,), log=procedure.plot.log)
 
 
 def run_path(folder: Path | str, name: str, what: str) -> Path:
-    """A new file name in `folder`: ``2026-11-24T08-06-31_iv-sweep_W12-D3-4-C5.h5``, numbered if it is taken."""
+    """A file name in `folder`: ``2026-11-24T08-06-31_iv-sweep_W12-D3-4-C5.h5``; the store numbers it if it is taken."""
     stamp = datetime.now().strftime("%Y-%m-%dT%H-%M-%S")
-    stem = f"{stamp}_{name}_{re.sub(r'[^A-Za-z0-9.]+', '-', what).strip('-')}".rstrip("_")
-    folder = Path(folder)
-    path = folder / f"{stem}.h5"
-    number = 2
-    while path.exists() or path.with_suffix(".jrn").exists():
-        path = folder / f"{stem}.{number}.h5"
-        number += 1
-    return path
+    words = re.sub(r"[^A-Za-z0-9.]+", "-", what).strip("-")[:80]
+    stem = f"{stamp}_{name}_{words}".rstrip("_")[:200]
+    return Path(folder) / f"{stem}.h5"

@@ -13,18 +13,19 @@
     limits: {voltage: 10 V, current: 10 mA}
     samples:
       W12: {voltage: 5 V, current: 1 mA}
-      W12/D3-4/C5: {voltage: 2 V}      # the limits of every prefix of a sample's path hold
+      W12/D3-4/C5: {voltage: 2 V}      # the limits of every part of a sample's path hold
+      "*": {voltage: 1 V}              # for samples not named here; without it they are refused
 
 With ``simulate: {device: device-2}`` beside ``instruments`` the same station runs on a simulated cell: nothing real is opened.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from labctl import cards, plugins, yaml
 from labctl.clocks import WallClock
@@ -57,6 +58,7 @@ def _channel(value: Any) -> Any:
     return None if value == "ground" else value
 
 
+ANY = "*"  #: the name under ``samples:`` whose limits hold for samples that no other name fits
 Channel = Annotated[Annotated[int, Field(ge=1)] | None, BeforeValidator(_channel)]
 
 
@@ -108,6 +110,40 @@ class StationConfig(_Model):
     simulate: SimulationConfig | None = None
     operator: str = ""
 
+    @field_validator("samples")
+    @classmethod
+    def _normal_paths(cls, samples: dict[str, LimitsConfig]) -> dict[str, LimitsConfig]:
+        named: dict[str, LimitsConfig] = {}
+        for text, config in samples.items():
+            name = ANY if text == ANY else _as_value_error(sample_path, text)
+            if name in named:
+                raise ValueError(f"sample {name!r} is named twice")
+            named[name] = config
+        return named
+
+    @field_validator("instruments")
+    @classmethod
+    def _own_names(cls, instruments: dict[str, InstrumentConfig]) -> dict[str, InstrumentConfig]:
+        if taken := [name for name in instruments if name.startswith("simulated_")]:
+            raise ValueError(f"instrument name {taken[0]!r}: names that begin with 'simulated_' are labctl's own")
+        return instruments
+
+
+def sample_path(text: str) -> str:
+    """The one spelling of a sample's path: parts joined by ``/``, no blanks around them. Raises UsageError."""
+    parts = [part.strip() for part in text.split("/") if part.strip()]
+    strange = [part for part in parts if part in (".", "..") or "\\" in part or not part.isprintable()]
+    if strange or (text and not parts):
+        raise UsageError(f"sample path {text!r}: write parts joined by '/', e.g. W12/D3-4/C5")
+    return "/".join(parts)
+
+
+def _as_value_error(function: Callable[[str], str], text: str) -> str:
+    try:
+        return function(text)
+    except UsageError as error:
+        raise ValueError(str(error)) from None
+
 
 def read(path: Path) -> StationConfig:
     """Read a station file. Raises UsageError with file, line and column for each mistake."""
@@ -128,24 +164,26 @@ def simulated(device: str, transport: Literal["tcp", "gpib"] = "tcp") -> Station
 class Station:
     """Opened instruments with every limit that holds here; a context manager that leaves the outputs off.
 
-    sample: path of the sample ("W12/D3-4/C5"), whose limits are joined; seed: of a simulated cell and its instrument's noise;
-    bench: an already built simulated bench to use again (the same cell, with its history); clock: instead of the bench's own.
+    sample: path of the sample ("W12/D3-4/C5"), whose limits are joined, None where nothing will be measured;
+    seed: of a simulated cell and its instrument's noise; bench: an already built simulated bench to use again (the same
+    cell, with its history); clock: instead of the bench's own.
     """
 
     def __init__(
         self,
         config: StationConfig,
-        sample: str = "",
+        sample: str | None = "",
         seed: int | None = None,
         bench: SimBench | None = None,
         clock: Clock | None = None,
     ) -> None:
         self.config = config
-        self.sample = sample
+        self.sample = sample_path(sample or "")
+        self.card = cards.read(config.simulate.device) if config.simulate else None
         self.recorder: Recorder = NoRecorder()
         self.bench = bench or (_build_bench(config, seed) if config.simulate else None)
         self.clock: Clock = clock or (self.bench.clock if self.bench else WallClock())
-        self.limits = limits(config, sample)
+        self.limits = limits(config, sample) if sample is not None else config.limits.of(f"station {config.name}")
         self.instruments: dict[str, SourceMeter] = {}
         try:
             for name, instrument in config.instruments.items():
@@ -213,13 +251,23 @@ class Station:
 
 
 def limits(config: StationConfig, sample: str) -> Limits:
-    """The limits of the station and of every prefix of the sample's path that the file names."""
+    """The limits of the station and of every prefix of the sample's path that the file names.
+
+    Where the file names samples, one of them must fit (or "*" be there), so that a misspelt path can't lose its limits.
+    Raises UsageError.
+    """
+    parts = sample_path(sample).split("/")
+    prefixes = ["/".join(parts[:count]) for count in range(1, len(parts) + 1)]
+    fitting = [name for name in prefixes if name in config.samples]
+    if not fitting and ANY in config.samples:
+        fitting = [ANY]
+    if config.samples and not fitting:
+        which = f"sample {sample!r} is not one of" if sample else "give --sample: this station knows"
+        hint = plugins.suggestion(prefixes[0], list(config.samples))
+        raise UsageError(f"{which} {', '.join(config.samples)}{hint}; '*' in the station file stands for any other")
     joined = config.limits.of(f"station {config.name}")
-    parts = [part for part in sample.split("/") if part]
-    for count in range(1, len(parts) + 1):
-        name = "/".join(parts[:count])
-        if name in config.samples:
-            joined = joined & config.samples[name].of(f"sample {name}")
+    for name in fitting:
+        joined = joined & config.samples[name].of(f"sample {name}")
     return joined
 
 

@@ -52,8 +52,17 @@ def _line(path: Path, data: Any, error: Any, model: type[BaseModel]) -> str:
     hint = ""
     if error["type"] == "extra_forbidden":
         hint = suggestion(str(error["loc"][-1]), list(_known(model, error["loc"][:-1])))
-    message = error["msg"].removeprefix("Value error, ")
+    message = _WORDS.get(error["type"], error["msg"].removeprefix("Value error, "))
     return f"{path}{_where(data, error['loc'])}: {place or 'file'}: {message}{hint}"
+
+
+#: pydantic's words for programmers -> words for whoever writes the file
+_WORDS = {
+    "extra_forbidden": "there is no such entry",
+    "missing": "this entry is missing",
+    "model_type": "must be a list of 'name: value' lines",
+    "dict_type": "must be a list of 'name: value' lines",
+}
 
 
 def _where(data: Any, location: Iterable[Any]) -> str:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from labctl.analysis import switching
 from labctl.contracts import READING_COLUMNS, Acquisition, Block, Extracted, FloatArray, Status, Sweep
-from labctl.procedure import Choice, Number, ParameterError, Plot, Procedure, Station
+from labctl.procedure import Choice, Number, ParameterError, Plot, Procedure, Station, levels_between
 from labctl.quantities import Column
 
 
@@ -67,6 +67,8 @@ class Forming(Procedure):
             raise ParameterError(f"step = {self.step:g} V is larger than v_max = {abs(self.v_max):g} V")
         if self.i_formed > self.compliance:
             raise ParameterError(f"i_formed = {self.i_formed:g} A is above compliance = {self.compliance:g} A")
+        if abs(self.v_read) > abs(self.v_max):
+            raise ParameterError(f"v_read = {self.v_read:g} V is beyond v_max = {self.v_max:g} V")
 
     def expected_rows(self) -> int:
         """At most: the ramp may end early."""
@@ -74,7 +76,7 @@ class Forming(Procedure):
 
     def ramp(self) -> FloatArray:
         """The levels of the ramp, shape (n,), V, from 0 to v_max; the last step may be shorter."""
-        count = int(np.ceil(abs(self.v_max) / self.step - 1e-9))
+        count = levels_between(abs(self.v_max) / self.step)
         levels = np.minimum(np.arange(count + 1) * self.step, abs(self.v_max))
         return np.asarray(np.copysign(levels, self.v_max), dtype=np.float64)
 
@@ -107,7 +109,7 @@ class Forming(Procedure):
     def extract(cls, columns: Mapping[str, NDArray[Any]]) -> list[Extracted]:
         """The forming voltage, from the ramp."""
         ramp = columns["segment"] == 1
-        found = switching.threshold_voltage(columns["level"][ramp], columns["current"][ramp], "V_forming")
+        found = switching.threshold_voltage(columns["level"][ramp], columns["current"][ramp], "V_form")
         return [found] if found else []
 
     def verdict(self, level: float | None) -> tuple[str, dict[str, float]]:

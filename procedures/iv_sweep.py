@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from labctl.analysis import switching
-from labctl.contracts import READING_COLUMNS, Acquisition, Block, Extracted, FloatArray, Sweep
-from labctl.procedure import Choice, Count, Number, ParameterError, Plot, Procedure, Station
+from labctl.contracts import READING_COLUMNS, Acquisition, Block, Extracted, FloatArray, Status, Sweep
+from labctl.procedure import Choice, Count, Number, ParameterError, Plot, Procedure, Station, levels_between
 from labctl.quantities import Column
 
 
@@ -45,6 +46,14 @@ class IVSweep(Procedure):
     )
     cycles = Count("cycles", default=1, minimum=1, maximum=100_000, description="number of loops")
     first = Choice("first", ("positive", "negative"), default="positive", description="half loop that comes first")
+    read_compliance = Number(
+        "read_compliance",
+        "A",
+        default=0.0,
+        minimum=0,
+        maximum=1.05,
+        description="compliance of the reads; 0: the greater of the other two",
+    )
     v_read = Number(
         "v_read",
         "V",
@@ -85,13 +94,17 @@ class IVSweep(Procedure):
     plot = Plot("level", "current", log=True)
 
     def check(self) -> None:
-        """Refuse loops without points, steps larger than the peak, and reversed log ranges."""
+        """Refuse loops without points, steps larger than the peak, reversed log ranges, reads beyond the peaks."""
         if self.v_max == 0 and self.v_min == 0:
             raise ParameterError("v_max = 0 V and v_min = 0 V leave nothing to sweep; give at least one peak")
         for name, peak in (("v_max", self.v_max), ("v_min", -self.v_min)):
             smallest = ("v_first", self.v_first) if self.spacing == "log" else ("step", self.step)
             if 0 < peak < smallest[1]:
                 raise ParameterError(f"{smallest[0]} = {smallest[1]:g} V is larger than |{name}| = {peak:g} V")
+        if abs(self.v_read) > max(self.v_max, -self.v_min):
+            raise ParameterError(
+                f"v_read = {self.v_read:g} V is beyond both peaks ({self.v_min:g} V, {self.v_max:g} V)"
+            )
 
     def expected_rows(self) -> int:
         """All half loops and reads."""
@@ -106,12 +119,11 @@ class IVSweep(Procedure):
     def half_loop(self, peak: float) -> FloatArray:
         """Levels of one half loop, shape (n,), V: 0 -> peak -> 0, the peak once; the last step up may be shorter."""
         if self.spacing == "log":
-            count = math.ceil(math.log10(abs(peak) / self.v_first) * self.per_decade - 1e-9)
+            count = levels_between(math.log10(abs(peak) / self.v_first) * self.per_decade)
             up = np.minimum(self.v_first * 10.0 ** (np.arange(count + 1) / self.per_decade), abs(peak))
             up = np.concatenate([[0.0], up])
         else:
-            count = math.ceil(abs(peak) / self.step - 1e-9)
-            up = np.minimum(np.arange(count + 1) * self.step, abs(peak))
+            up = np.minimum(np.arange(levels_between(abs(peak) / self.step) + 1) * self.step, abs(peak))
         return math.copysign(1.0, peak) * np.concatenate([up, up[-2::-1]])
 
     def acquisition(self) -> Acquisition:
@@ -132,8 +144,13 @@ class IVSweep(Procedure):
             compliance = self.compliance if peak > 0 else self.reset_compliance or self.compliance
             steps.append((segment, Sweep(self.half_loop(peak), compliance, acquisition=self.acquisition())))
             if self.v_read != 0:
-                steps.append((2 * segment, Sweep(np.array([self.v_read]), compliance, acquisition=self.acquisition())))
+                steps.append((2 * segment, self.read()))
         return steps
+
+    def read(self) -> Sweep:
+        """One reading at v_read; a low-resistance cell must not be cut off by the compliance it was set with."""
+        compliance = self.read_compliance or max(self.compliance, self.reset_compliance)
+        return Sweep(np.array([self.v_read]), compliance, acquisition=self.acquisition())
 
     def requests(self) -> list[Sweep]:
         """The sweeps of one cycle; the others repeat them."""
@@ -163,4 +180,16 @@ class IVSweep(Procedure):
             switching.over_cycles(holds, len(up)),
             switching.over_cycles([switching.reset_voltage(c["level"], c["current"]) for c in down], len(down)),
         ]
-        return [item for item in found if item is not None]
+        return [item for item in (*found, *cls.states(columns)) if item is not None]
+
+    @staticmethod
+    def states(columns: Mapping[str, NDArray[Any]]) -> list[Extracted | None]:
+        """HRS and LRS from the unflagged reads after either half loop: the higher resistance is HRS, wherever it was read."""
+        normal = columns["status"] == Status.NORMAL
+        masks = [(columns["segment"] == segment) & normal for segment in (2, -2)]
+        reads = [switching.read_resistance(columns["voltage"][m], columns["current"][m], "") for m in masks]
+        if None in reads:
+            names = ["R after the positive half loop", "R after the negative half loop"]
+        else:
+            names = ["LRS", "HRS"] if reads[0].value < reads[1].value else ["HRS", "LRS"]  # type: ignore[union-attr]
+        return [replace(read, name=name) if read else None for read, name in zip(reads, names, strict=True)]

@@ -12,6 +12,7 @@ from labctl.link import VisaLink
 from labctl.testing import Subject
 
 RESISTANCE = 1e6
+DRIVER = plugins.load("instruments", "keithley4200", SourceMeter)
 EXACT: Mapping[str, Any] = {"noise": 0.0, "offset": 0.0}
 
 Meddle = Callable[[str, str], str | BaseException]
@@ -20,6 +21,22 @@ Meddle = Callable[[str, str], str | BaseException]
 def honest(message: str, reply: str) -> str | BaseException:
     """Leave the reply as it is."""
     return reply
+
+
+class Stutter:
+    """Answers one message twice, after `skip` others that start so: every later question gets the reply to the one before."""
+
+    def __init__(self, start: str, skip: int = 0) -> None:
+        self.start = start
+        self.skip = skip
+        self.under_way: list[str] = []
+
+    def __call__(self, message: str, reply: str) -> str:
+        self.under_way.append(reply)
+        if message.startswith(self.start):
+            self.skip -= 1
+            self.under_way += [reply] * (self.skip == -1)
+        return self.under_way.pop(0)
 
 
 class MeddledLink:
@@ -67,6 +84,8 @@ class MeddledLink:
 
     def reopen(self) -> None:
         self.reopened += 1
+        if isinstance(self.meddle, Stutter):
+            self.meddle.under_way.clear()
         self._broken = self.dead
         self._check()
         self.link.reopen()
@@ -87,6 +106,7 @@ class Rig:
     meter: SourceMeter
     link: MeddledLink
     bench: SimBench
+    wish: "Wish"
 
     @property
     def sent(self) -> list[str]:
@@ -95,7 +115,14 @@ class Rig:
 
     def subject(self) -> Subject:
         """The same for the conformance suite."""
-        return Subject(self.meter, RESISTANCE, lambda: len(self.link.sent))
+        return Subject(self.meter, RESISTANCE, lambda: len(self.link.sent), self.again)
+
+    def again(self) -> SourceMeter:
+        """Let the client die without another word, and connect a new one."""
+        self.link.dead = True
+        self.link = link_to(self.bench)
+        self.meter = connect(self.link, self.bench, self.wish)
+        return self.meter
 
     def outputs_are_off(self) -> bool:
         """What the simulated instrument itself says."""
@@ -121,22 +148,25 @@ def ohmic(resistance: float) -> DeviceModel:
 def rig(wish: Wish | None = None, **more: Any) -> Rig:
     """Build a bench and connect the driver to it."""
     wish = wish or Wish(**more)
-    bench = SimBench(
-        ohmic(wish.resistance),
-        wiring=wish.terminals,
-        settings={**EXACT, **wish.settings},
-        transport=wish.transport,
-    )
-    driver = plugins.load("instruments", "keithley4200", SourceMeter)
-    write, read = driver.terminators(bench.resource)
-    link = MeddledLink(
-        VisaLink(
-            bench.resource,
-            visa_library=bench.library,
-            write_termination=write,
-            read_termination=read,
-            timeout=5.0,
-            clock=bench.clock,
-        )
-    )
-    return Rig(driver.connect(link, wish.terminals, bench.clock, wish.options), link, bench)
+    bench = bench_of(wish)
+    link = link_to(bench)
+    return Rig(connect(link, bench, wish), link, bench, wish)
+
+
+def bench_of(wish: Wish) -> SimBench:
+    """The bench of a rig, without anybody connected."""
+    settings = {**EXACT, **wish.settings}
+    wiring = {terminal: wish.terminals[terminal] for terminal in ("top", "bottom")}
+    return SimBench(ohmic(wish.resistance), wiring=wiring, settings=settings, transport=wish.transport)
+
+
+def link_to(bench: SimBench) -> MeddledLink:
+    """A link to a bench in this process."""
+    write, read = DRIVER.terminators(bench.resource)
+    ends = {"write_termination": write, "read_termination": read}
+    return MeddledLink(VisaLink(bench.resource, visa_library=bench.library, timeout=5.0, clock=bench.clock, **ends))
+
+
+def connect(link: MeddledLink, bench: SimBench, wish: Wish) -> SourceMeter:
+    """Connect the driver."""
+    return DRIVER.connect(link, wish.terminals, bench.clock, wish.options)

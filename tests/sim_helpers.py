@@ -113,3 +113,11 @@ def sweeper(*sources: str, **options: Any) -> Talker:
     talker = Talker(**options)
     talker.say(*SWEEP, "SS", *sources)
     return talker
+
+
+def sampler(*measure: str, **options: Any) -> Talker:
+    """A talker about to sample 0.5 V with 0.01 PLC on fixed ranges; these commands are given on the SM page."""
+    talker = Talker(**options)
+    talker.say("*RST", "DE", "CH1,'V1','I1',1,3", "CH2,'V2','I2',1,3", "SS", "VC1,0.5,1e-3", "VC2,0,0.1")
+    talker.say("IT4,0,0,0.01", "RI1,1e-4,1e-4", "RI2,0.1,0.1", "SM", "LI 'I1'", *measure)
+    return talker

@@ -37,8 +37,8 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--set", "v_max=nan"], "v_max in V: 'nan' is not a number"),
-        (["--set", "v_max=inf"], "v_max in V: 'inf' is not a number"),
+        (["--set", "v_max=nan"], "v_max in V: 'nan' is not a finite number"),
+        (["--set", "v_max=inf"], "v_max in V: 'inf' is not a finite number"),
         (["--set", "step=0"], "step = 0 V must be greater than 0 V"),
         (["--set", "v_min=1"], "v_min = 1 V is above the greatest allowed, 0 V"),
         (["--set", "v_max=0"], "v_max = 0 V and v_min = 0 V leave nothing to sweep"),
@@ -100,7 +100,7 @@ def test_show_tells_a_run_a_device_and_a_procedure(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send to one process")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", 1)])
 def test_ctrl_c_leaves_a_whole_file(number: int, tmp_path: Path) -> None:
     arguments = ["run", "iv-sweep", "--sim", "device-2", "--seed", "1", "--set", "cycles=100k", "--out", "r.h5", "-q"]
     process = subprocess.Popen([*RUN, *arguments], cwd=tmp_path, stderr=subprocess.PIPE, text=True)

@@ -1,4 +1,4 @@
-"""The ECM cell: its equations against reference numbers, its integrator against scipy, compiled against plain Python.
+"""The ECM cell: its equations against another program of them, its integrator against scipy, compiled against plain Python.
 
 Run as a script this file prints the bits of a stroll through the model, for that last comparison.
 """
@@ -41,7 +41,7 @@ from labctl.contracts import Drive
 from labctl.errors import LabctlError, UsageError
 
 
-# -- equations: the physics note's reference values (4.5), device 2 and memory -----------------------------------------
+# -- equations: numbers from another program of the same equations (ecm-model.md 2 to 5), device 2 and memory ----------
 @pytest.mark.parametrize(
     ("v", "x", "r", "expected"),
     [
@@ -65,7 +65,7 @@ def test_current_and_derivatives(v: float, x: float, r: float, expected: tuple[f
     ],
 )
 def test_rates_of_device_2(u: float, i: float, x: float, r: float, expected: tuple[float, float]) -> None:
-    # the note's numbers were made with unrounded x_min and dg; 1.304426 reproduces all of them, 1.30443 four digits less
+    # made with unrounded x_min and dg; 1.304426 reproduces all of them, the card's 1.30443 four digits less
     p = packed(values_of("device-2", x_min=1.304426, dg=1.1277208733))
     assert KINETICS.rates(p, True, 1.3, u, i, x, r)[:2] == pytest.approx(expected, rel=1e-6)
 
@@ -104,7 +104,7 @@ def test_newton_does_not_jump_to_and_fro(guess: float) -> None:
     assert CURRENT.current(p, u, 2.478, 5.84)[0] == pytest.approx(i, rel=1e-6)
 
 
-def test_critical_radius_is_the_notes() -> None:
+def test_critical_radius_of_device_2() -> None:
     values = values_of("device-2")
     p = packed(values)
     stable, breaks = (KINETICS.rupture(p, r)[0] for r in (2.81, 2.79))
@@ -221,7 +221,7 @@ def test_from_a_nanosecond_to_a_day_in_one_dwell() -> None:
         before = cell._state[INTEGRATOR.STEPS]
         assert math.isfinite(cell.advance(Drive(0.7, 1e-3), duration).current)
         assert cell._state[INTEGRATOR.STEPS] - before < 500
-    assert cell.state()["filament"] == 1.0, "0.7 V for a day sets the memory (physics note 8)"
+    assert cell.state()["filament"] == 1.0, "0.7 V for a day sets the memory (ecm-model.md 10)"
 
 
 def test_the_bound_on_steps_raises(monkeypatch: pytest.MonkeyPatch) -> None:

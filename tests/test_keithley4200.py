@@ -40,6 +40,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "no preamplifiers": {"options": "SMU1,SMU2"},
     "4210s and empty slots": {"options": 'HPSMU1,"",HPSMUPA2,PMU1RPM1-2'},
     "four SMUs": {"options": "SMUPA1,SMU2,HPSMU3,SMU4,CVU1"},
+    "voltage source and voltmeter": {"options": "SMUPA1,SMUPA2,VS1,VM1"},
+    "*OPT? waits for the end of a test": {"options_while_busy": "wait"},
+    "RG leaves fixed ranges, outputs stay on": {"range_floor_ends_fixed": False, "left_on": "stays"},
     "small compliance is raised": {"small_compliance": "raise"},
     "old software": OLD,
     "old software, silent": {**OLD, "bad_command": "silent"},
@@ -97,7 +100,7 @@ def test_it_keeps_them_through_a_socket() -> None:
                 **ends,
             )
             meter = driver.connect(link, {"top": 1, "bottom": 2}, bench.clock, {})
-            return Subject(meter, RESISTANCE, lambda: len(sent))
+            return Subject(meter, RESISTANCE, lambda: len(sent), lambda: make().meter)
 
         subject = make()
         for check in SOURCE_METER_CHECKS[:7]:
@@ -145,7 +148,9 @@ def test_live_reading_can_be_switched_off() -> None:
     one = rig(options={"live": False})
     blocks = list(one.meter.sweep(Sweep(np.linspace(0, 1, 100), 1e-5)))
     assert [len(block) for block in blocks] == [100]
-    assert not any(message.startswith("RD") for message in one.sent)
+    looks = [message for message in one.sent if message.startswith("RD")]
+    assert 0 < len(looks) <= one.sent.count("SP")
+    assert all(message.startswith("RD 'CH1T'") for message in looks)  # whether it moves, not what it reads
 
 
 def test_nothing_is_sent_when_it_is_stopped_before_it_began() -> None:
@@ -252,7 +257,8 @@ SAMPLES = Sampling({"top": 0.5, "bottom": 0.0}, 1e-6, 10, 0.1)
         ({"acquisition": Acquisition(hold=float("nan"))}, "hold"),
         ({"acquisition": Acquisition(integration=20.0)}, "cycles"),
         ({"acquisition": Acquisition(integration="slow")}, "fast, normal, quiet"),
-        ({"constants": {"top": 0.0}}, "at once"),
+        ({"constants": {"top": 0.0, "bottom": 0.0}}, "swept and held"),
+        ({"constants": {}}, "'bottom' on SMU2 would be left floating"),
         ({"constants": {"gate": 0.0}}, "not wired"),
         ({"terminal": "gate"}, "not wired"),
     ],
@@ -272,7 +278,8 @@ def test_a_sweep_the_instrument_would_change_is_refused(change: dict[str, Any], 
         ({"interval": 11.0}, "interval"),
         ({"wait": 101.0}, "wait"),
         ({"count": 4097}, "4096"),
-        ({"voltages": {"bottom": 0.0}}, "no voltage"),
+        ({"voltages": {"bottom": 0.0}}, "only"),
+        ({"voltages": {"top": 0.5}}, "floating"),
         ({"acquisition": Acquisition(delay=0.1)}, "wait"),
         ({"compliance": 0.2}, "105 mA"),
     ],
@@ -300,27 +307,33 @@ def words(test: Any) -> list[str]:
     return [encode(*message) for message in test.messages]
 
 
+def range_words(test: Any) -> str:
+    return encode(*test.ranges.values())
+
+
 def test_a_list_sweep_in_words() -> None:
     sweep = Sweep(np.array([0.0, 1.0, -1.0]), 1e-5, constants={"bottom": 0.0, "gate": 0.5}, stop_on_compliance=True)
     test = encoding.sweep_test(sweep, WIRING, wires.Settings())
     assert words(test) == [
-        "DE;CH1;CH2;CH3;CH1,'V1','I1',1,1;CH2,'V2','I2',1,3;CH3,'V3','I3',1,3;IT2;RS7;RG1,1e-9;RG2,1e-9;RG3,1e-7;EC1",
-        "SS;HT0;DT0;VC2,0,0.0001;VC3,0.5,1e-5;ST1,1;ST2,1;ST3,1",
+        "DE;CH1;CH2;CH3;CH1,'V1','I1',1,1;CH2,'V2','I2',1,3;CH3,'V3','I3',1,3;IT2;RS7;EC1",
+        "SS;HT0;DT0;VC2,0,1e-5;VC3,0.5,1e-5;ST1,1;ST2,1;ST3,1",
         "VL1,1,1e-5,0,1,-1",
-        "SM;DM2;LI 'V1','I1','CH1T'",
+        "SM;DM2;LI 'V1','I1','CH1T','V2','I2','V3';LI 'I3'",
     ]
+    assert range_words(test) == "RG1,1e-9;RG2,1e-9;RG3,1e-7"
     assert test.open_ended
 
 
 def test_an_even_ramp_goes_as_a_linear_sweep() -> None:
     how = Acquisition(integration=0.5, current_range=1e-5, hold=1.0, delay=0.02)
-    sweep = Sweep(np.linspace(0, 1, 101), 1e-5, constants={}, acquisition=how, standby=False)
+    sweep = Sweep(np.linspace(0, 1, 101), 1e-5, acquisition=how, standby=False)
     test = encoding.sweep_test(sweep, WIRING, wires.Settings(filter_factor=2.0, digits=5))
     assert words(test) == [
-        "DE;CH1;CH2;CH3;CH1,'V1','I1',1,1;IT4,1,2,0.5;RS5;RI1,1e-5,1e-5;EC0",
-        "SS;HT1;DT0.02;ST1,0;VR1,0,1,0.01,1e-5",
-        "SM;DM2;LI 'V1','I1','CH1T'",
+        "DE;CH1;CH2;CH3;CH1,'V1','I1',1,1;CH2,'V2','I2',1,3;IT4,1,2,0.5;RS5;EC0",
+        "SS;HT1;DT0.02;VC2,0,1e-5;ST1,0;ST2,0;VR1,0,1,0.01,1e-5",
+        "SM;DM2;LI 'V1','I1','CH1T','V2','I2'",
     ]
+    assert range_words(test) == "RI1,1e-5,1e-5;RI2,1e-5,1e-5"
     np.testing.assert_allclose(test.levels, sweep.levels, atol=1e-12)
 
 
@@ -328,9 +341,9 @@ def test_sampling_in_words() -> None:
     sampling = Sampling({"top": 0.1, "bottom": 0.0}, 1e-6, 50, 0.25, wait=2.0, acquisition=Acquisition("quiet"))
     test = encoding.sampling_test(sampling, WIRING, wires.Settings())
     assert words(test) == [
-        "DE;CH1;CH2;CH3;CH1,'V1','I1',1,3;CH2,'V2','I2',1,3;IT3;RS7;RG1,1e-9;RG2,1e-9;EC0",
-        "SS;HT0;DT0;VC1,0.1,1e-6;VC2,0,1e-5;ST1,1;ST2,1",
-        "SM;DM2;LI 'V1','I1','CH1T';NR50;IN0.25;WT2",
+        "DE;CH1;CH2;CH3;CH1,'V1','I1',1,3;CH2,'V2','I2',1,3;IT3;RS7;EC0",
+        "SS;HT0;DT0;VC1,0.1,1e-6;VC2,0,1e-6;ST1,1;ST2,1",
+        "SM;DM2;LI 'V1','I1','CH1T','V2','I2';NR50;IN0.25;WT2",
     ]
 
 

@@ -44,7 +44,22 @@ def run(one: Rig) -> list[object]:
 
 
 # -- a hung instrument ------------------------------------------------------------------------------------------------
-MOMENTS = [":ERROR:LAST:CLEAR", "BC", "DE", "SS", "VL", "SM", ":ERROR:LAST:GET", "MD", "SP", "RD", "DO"]
+MOMENTS = [
+    ":ERROR:LAST:CLEAR",
+    "DE;MP",
+    "RG",
+    "BC",
+    "DE;CH",
+    "SS",
+    "VL",
+    "SM",
+    ":ERROR:LAST:GET",
+    "ID",
+    "MD",
+    "SP",
+    "RD",
+    "DO",
+]
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
@@ -343,7 +358,7 @@ def test_another_instrument_is_not_taken_for_a_4200(answer: str) -> None:
 
 
 def connected(*more: tuple[str | None, str | None]) -> Iterator[object]:
-    hello = [("ID", "KI4200 V9.1"), ("EM1,0", "ACK"), ("*OPT?", "SMUPA1,HPSMU5")]
+    hello = [("ID", "KI4200 V9.1"), ("SP", "0"), ("EM1,0", "ACK"), ("*OPT?", "SMUPA1,HPSMU5")]
     return expected_protocol(driver_module.Keithley4200, [*hello, *more])
 
 

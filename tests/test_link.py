@@ -15,9 +15,10 @@ from pyvisa.highlevel import VisaLibraryBase
 from pyvisa.util import LibraryPath
 
 from labctl.clocks import VirtualClock
-from labctl.errors import ConnectionLost, LinkTimeout, TransportError, UsageError
-from labctl.link import Line, VisaLink
+from labctl.errors import ConnectionLost, LinkTimeout, RemoteProtocolError, TransportError, UsageError
+from labctl.link import Line, VisaLink, _socket_of
 from labctl.link_adapter import LinkAdapter
+from labctl.stream import Stream
 
 SHORT = 0.2  # s; time-outs that are meant to happen
 
@@ -131,8 +132,9 @@ def test_terminators_of_two_characters(peers: Callable[[Talk], Peer]) -> None:
 def test_small_packets_are_not_held_back(peers: Callable[[Talk], Peer]) -> None:
     peer = peers(echo)
     link = opened(peer)
-    assert link._socket is not None
-    assert link._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    ours = _socket_of(link._session)
+    assert ours is not None
+    assert ours.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 # -- failures ---------------------------------------------------------------------------------------------------------
@@ -213,6 +215,33 @@ def test_a_late_reply_never_answers_a_later_question(peers: Callable[[Talk], Pee
     assert link.query("next") == "answer to next"
 
 
+@pytest.mark.parametrize("in_one_packet", [True, False])
+def test_a_reply_to_nothing_never_answers_the_next_question(peers: Callable[[Talk], Peer], in_one_packet: bool) -> None:
+    peer = peers(lambda client, message: client.sendall((message + b"\0") * (1 + in_one_packet * (message == b"one"))))
+    link = opened(peer)
+    assert link.query("one") == "one"
+    if not in_one_packet:
+        peer.clients[0].sendall(b"one\0")
+    heard: list[Line] = []
+    link._sink = heard.append
+    with pytest.raises(RemoteProtocolError, match=r"'one.*nothing was asked"):
+        link.query("two")
+    assert link.poisoned
+    assert heard[-1].direction == "!"
+    with pytest.raises(ConnectionLost, match="reopen"):
+        link.query("three")
+    link.reopen()
+    assert link.query("four") == "four"
+
+
+def test_half_a_reply_to_nothing_is_one_too(peers: Callable[[Talk], Peer]) -> None:
+    peer = peers(lambda client, message: client.sendall(message + b"\0on"))
+    link = opened(peer)
+    assert link.query("one") == "one"
+    with pytest.raises(RemoteProtocolError, match="'on'"):
+        link.write("two")
+
+
 def test_a_peer_that_does_not_read_times_out_the_write(peers: Callable[[Talk], Peer]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:  # accepts, and never reads
         link = VisaLink(
@@ -233,7 +262,7 @@ def test_an_interrupted_exchange_poisons(peers: Callable[[Talk], Peer], monkeypa
     def interrupt(*_: object) -> bytes:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(link, "_framed", interrupt)
+    monkeypatch.setattr(Stream, "receive", interrupt)
     with pytest.raises(KeyboardInterrupt):
         link.query("ID")
     assert link.poisoned

@@ -47,10 +47,25 @@ def test_a_file_in_the_users_folder_is_a_plugin(own_folder: Path) -> None:
 def test_a_broken_one_is_reported_and_the_others_work(own_folder: Path) -> None:
     (own_folder / "procedures" / "broken.py").write_text("import does_not_exist_anywhere")
     (own_folder / "procedures" / "empty.py").write_text("")
+    (own_folder / "procedures" / "quits.py").write_text("raise SystemExit(3)")
     found = dict(plugins.survey("procedures", Procedure))  # type: ignore[type-abstract]
-    assert isinstance(found["broken"], ModuleNotFoundError)
+    assert isinstance(found["broken"], UsageError)
+    assert "can't be loaded: ModuleNotFoundError" in str(found["broken"])
+    assert isinstance(found["quits"], UsageError)
     assert isinstance(found["empty"], UsageError)
     assert issubclass(found["iv-sweep"], Procedure)  # type: ignore[arg-type]
+
+
+def test_the_users_own_wins_and_that_is_said(own_folder: Path) -> None:
+    assert plugins.warnings() == []
+    (own_folder / "procedures" / "iv_sweep.py").write_text(RECIPE)
+    assert plugins.load("procedures", "iv-sweep", Procedure).__name__ == "Mine"
+    assert plugins.warnings() == ["of two procedures named 'iv-sweep' the nearer to you is used"]
+
+
+def test_a_plugin_folder_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("LABCTL_PLUGINS", str(tmp_path / "nowhere"))
+    assert "which is no folder" in plugins.warnings()[0]
 
 
 def test_an_unknown_name_gets_a_suggestion() -> None:

@@ -10,7 +10,6 @@ from fakes import FakeMeter, FakeStation
 from pymeasure.experiment import Results, Worker
 
 from labctl import plugins
-from labctl.contracts import Block
 from labctl.errors import LimitError
 from labctl.procedure import ParameterError, Procedure
 from labctl.testing.procedure import check_procedure
@@ -34,7 +33,7 @@ def test_conformance(name: str) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"v_max": "nan"}, "v_max in V: 'nan' is not a number"),
+        ({"v_max": "nan"}, "v_max in V: 'nan' is not a finite number"),
         ({"v_max": math.nan}, "nan is not a finite number"),
         ({"v_max": math.inf}, "inf is not a finite number"),
         ({"v_max": "300"}, "v_max = 300 V is above the greatest allowed, 210 V"),
@@ -63,7 +62,9 @@ def test_a_bad_parameter_is_named_with_value_unit_and_limit(settings: dict[str, 
         (IVSweep, {"v_max": 0}, "nothing to sweep"),
         (IVSweep, {"step": 2}, "step = 2 V is larger than |v_max| = 1 V"),
         (IVSweep, {"spacing": "log", "v_first": 2}, "v_first = 2 V is larger"),
+        (IVSweep, {"v_max": 1, "v_read": 5}, "v_read = 5 V is beyond both peaks"),
         (Forming, {"v_max": 0}, "leaves no ramp"),
+        (Forming, {"v_max": 1, "v_read": 5}, "v_read = 5 V is beyond v_max = 1 V"),
         (Forming, {"step": 9}, "step = 9 V is larger"),
         (Forming, {"compliance": "1n"}, "i_formed"),
     ],
@@ -71,6 +72,20 @@ def test_a_bad_parameter_is_named_with_value_unit_and_limit(settings: dict[str, 
 def test_contradictions_are_refused(kind: Any, settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ParameterError, match=message.replace("|", r"\|")):
         kind(**settings).check()
+
+
+@pytest.mark.parametrize("step", [1e-9, 1e-300])
+@pytest.mark.parametrize("kind", [IVSweep, Forming])
+def test_a_mistyped_step_is_refused_before_it_fills_the_memory(kind: Any, step: float) -> None:
+    with pytest.raises(ParameterError, match="steps is too long"):
+        list(kind(step=step).requests())
+
+
+def test_attributes_set_past_the_bounds_are_caught_at_the_start() -> None:
+    sweep = IVSweep()
+    sweep.station, sweep.v_min = FakeStation(), 5
+    with pytest.raises(ParameterError, match="v_min = 5 V is above the greatest allowed, 0 V"):
+        sweep.startup()
 
 
 def test_parameters_are_each_procedures_own() -> None:
@@ -193,8 +208,3 @@ def test_pymeasures_worker_survives_a_failing_shutdown(tmp_path: Path) -> None:
     worker.join(timeout=20)
     assert not worker.is_alive()
     assert str(procedure.shutdown_error) == "no answer"
-
-
-def test_blocks_must_be_even() -> None:
-    with pytest.raises(ValueError, match="equally long"):
-        Block({"a": np.zeros(2), "b": np.zeros(3)})

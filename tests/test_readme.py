@@ -47,11 +47,13 @@ def python_blocks() -> list[str]:
     return re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
-def test_the_python_example_runs(tmp_path: Path) -> None:
+def test_the_python_examples_run(tmp_path: Path) -> None:
     example = next(block for block in python_blocks() if "runner.run" in block)
+    example += next(block for block in python_blocks() if "Worker(" in block)
     done = subprocess.run([sys.executable, "-c", example], cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("finished ")
+    assert (tmp_path / "iv.csv").read_text().count("\n") > 600
 
 
 def test_the_example_procedure_is_a_plugin_as_it_stands(tmp_path: Path) -> None:

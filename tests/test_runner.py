@@ -80,7 +80,7 @@ def test_a_failing_run_keeps_its_rows_says_why_and_is_made_safe(
     assert (result.state, run.state, len(run)) == ("failed", "failed", 9)
     assert str(error) in run.reason
     assert type(error).__name__ in run.traceback
-    assert calls == ["sweep", "sweep", "safe"]
+    assert calls[:3] == ["sweep", "sweep", "safe"]
     assert [s.outcome for s in run.stimuli] == ["done", "failed"]
 
 
@@ -91,6 +91,8 @@ def test_a_stop_is_obeyed_within_the_sweep(station: Station, tmp_path: Path) -> 
     )
     assert (result.state, run.state) == ("aborted", "aborted")
     assert 0 < len(run) < 1000
+    assert result.rows == len(run)
+    assert [s.outcome for s in run.stimuli] == ["aborted"]
     assert len(set(zip(run["cycle"], run["time"], strict=True))) == len(run)
 
 
@@ -99,8 +101,86 @@ def test_ctrl_c_at_once(station: Station, tmp_path: Path) -> None:
         raise KeyboardInterrupt
 
     result, run = start(station, tmp_path, listeners=[interrupt])
-    assert (result.state, run.state) == ("aborted", "aborted")
-    assert len(run) > 0
+    assert (result.state, run.state, result.safe) == ("aborted", "aborted", True)
+    assert result.rows == len(run) > 0
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_ctrl_c_while_switching_off_does_not_leave_the_outputs_on(station: Station, tmp_path: Path, times: int) -> None:
+    meter = station.source_meter
+    safe = meter.make_safe
+    calls: list[str] = []
+
+    def interrupted() -> None:
+        calls.append("make_safe")
+        if len(calls) <= times:
+            raise KeyboardInterrupt
+        safe()
+
+    meter.make_safe = interrupted  # type: ignore[method-assign]
+    result, run = start(station, tmp_path)
+    assert (result.state, result.safe, len(run)) == ("finished", True, 9)
+    assert len(calls) > times
+
+
+def test_outputs_go_off_even_when_the_recipes_own_shutdown_does_nothing_or_fails(
+    station: Station, tmp_path: Path
+) -> None:
+    for shutdown in (lambda self: None, lambda self: 1 / 0):
+        kind = type("Careless", (IVSweep,), {"shutdown": shutdown, "__doc__": "Forget the outputs."})
+        calls: list[str] = []
+        safe = station.source_meter.make_safe
+        station.source_meter.make_safe = lambda: (calls.append("safe"), safe())[1]  # type: ignore[method-assign, func-returns-value]  # noqa: B023
+        result, _ = start(station, tmp_path, kind(step=0.5))
+        station.source_meter.make_safe = safe  # type: ignore[method-assign]
+        assert result.safe
+        assert calls
+
+
+def test_a_listener_that_fails_does_not_end_the_measurement(station: Station, tmp_path: Path) -> None:
+    seen: list[Block] = []
+    result, run = start(station, tmp_path, listeners=[lambda block: 1 / 0, seen.append])
+    assert (result.state, len(run)) == ("finished", 9)
+    assert len(seen) > 0
+    assert [event.kind for event in run.events] == ["listener failed"]
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), GeneratorExit()])
+def test_another_way_out_still_closes_the_file(station: Station, tmp_path: Path, error: BaseException) -> None:
+    def leave(block: Block) -> None:
+        raise error
+
+    with pytest.raises(type(error)):
+        start(station, tmp_path, listeners=[leave])
+    run = store.read(tmp_path / "run.h5")
+    assert run.state == "aborted"
+    assert not list(tmp_path.glob("*.jrn"))
+
+
+def test_a_procedure_can_be_run_again_after_a_failure(station: Station, tmp_path: Path) -> None:
+    procedure = IVSweep(step=0.5)
+    meter = station.source_meter
+    safe, stop = meter.make_safe, meter.should_stop
+    meter.make_safe = lambda: (_ for _ in ()).throw(ConnectionLost("no answer"))  # type: ignore[method-assign]
+    assert start(station, tmp_path, procedure)[0].state == "failed"
+    meter.make_safe = safe  # type: ignore[method-assign]
+    result, _ = start(station, tmp_path, procedure)
+    assert (result.state, result.safe) == ("finished", True)
+    assert result.path.name != "run.h5"
+    assert meter.should_stop is stop
+
+
+def test_leaving_a_station_makes_every_instrument_safe(tmp_path: Path) -> None:
+    config = simulated("ohmic")
+    smu = config.instruments["smu"]
+    two = StationConfig.model_validate({**config.model_dump(), "instruments": {"a": smu, "b": smu}})
+    calls: list[str] = []
+    station = Station(two, seed=0)
+    station.instruments["a"].make_safe = lambda: (_ for _ in ()).throw(ConnectionLost("gone"))  # type: ignore[method-assign]
+    station.instruments["b"].make_safe = lambda: calls.append("b")  # type: ignore[method-assign]
+    with pytest.raises(ConnectionLost, match="gone"):
+        station.__exit__(None, None, None)
+    assert calls == ["b"]
 
 
 def test_outputs_that_can_not_be_switched_off_are_said_so(station: Station, tmp_path: Path) -> None:
@@ -139,9 +219,10 @@ def test_a_stimulus_after_the_end_is_a_mistake(station: Station, tmp_path: Path)
         list(station.source_meter.sweep(Sweep(np.array([0.1]), 1e-6)))
 
 
-def test_file_names_do_not_collide(tmp_path: Path) -> None:
+def test_file_names_do_not_collide(station: Station, tmp_path: Path) -> None:
     first = runner.run_path(tmp_path, "iv-sweep", "W12/D3-4/C5")
-    first.touch()
-    second = runner.run_path(tmp_path, "iv-sweep", "W12/D3-4/C5")
-    assert first != second
+    paths = [runner.run("iv-sweep", IVSweep(step=0.5), station, first).path for _ in range(3)]
+    assert len(set(paths)) == 3
+    with pytest.raises(store.StoreError, match="never overwritten"):
+        runner.run("iv-sweep", IVSweep(step=0.5), station, first, unique=False)
     assert "W12-D3-4-C5" in first.name

@@ -90,7 +90,7 @@ def test_the_physics_does_not_depend_on_how_often_one_asks() -> None:
 
 def test_measuring_costs_the_documented_time() -> None:
     talker = Talker(Resistor(1e4), message_time=0.0)
-    talker.say("US", "IT4,0,0,1", "RI1,1e-4,1", "DV1,0,0.5,1e-4", "DV2,0,0,1e-3")
+    talker.say("US", "IT4,0,0,1", "RI1,1e-4,1e-4", "DV1,0,0.5,1e-4", "DV2,0,0,1e-3")
     before = talker.clock.now()
     talker.ask("TI1")
     assert talker.clock.now() - before == pytest.approx(0.0671 + 0.00675)
@@ -109,19 +109,20 @@ def test_a_slower_line_and_a_calibration_take_their_time() -> None:
 # -- ranges, resolution, noise ----------------------------------------------------------------------------------------
 def test_a_fixed_range_caps_the_compliance_at_105_percent() -> None:
     talker = Talker(Resistor(1e3))
-    talker.say("US", "RI1,1e-5,1", "DV1,0,1,5e-5", "DV2,0,0,1e-2")
+    talker.say("US", "RI1,1e-5,1e-5", "DV1,0,1,5e-5", "DV2,0,0,1e-2")
     assert talker.ask("TI1") == "CAI 10.500E-06"
-    talker.say("RG1,1e-9")  # autorange again
-    talker.say("DV1,0,1,5e-5")
+    talker.say("RG1,1e-9")  # autorange again, and at once the compliance that was asked for
     assert talker.ask("TI1") == "CAI 50.000E-06"
 
 
 def test_a_compliance_below_11_percent_of_a_fixed_range_is_refused_or_raised() -> None:
     talker = Talker(Resistor(1e3))
-    talker.say("US", "RI1,1e-4,1")
+    talker.say("US")
+    assert talker.fails("RI1,1e-4,1e-5") == -991
+    talker.say("DV1,0,1,1e-5", "RI1,1e-4,1e-4")  # the refused range is not in force, the next one is
     assert talker.fails("DV1,0,1,1e-5") == -991
     raising = Talker(Resistor(1e3), settings={"small_compliance": "raise"})
-    raising.say("US", "RI1,1e-4,1", "DV1,0,1,1e-5", "DV2,0,0,1e-2")
+    raising.say("US", "RI1,1e-4,1e-4", "DV1,0,1,1e-5", "DV2,0,0,1e-2")
     assert raising.ask("TI1") == "CAI 11.000E-06"
 
 
@@ -192,7 +193,7 @@ def test_series_resistance_is_in_the_circuit() -> None:
     "message",
     [
         "DV1,0,211,1e-3", "DV1,0,30,0.1", "DV1,0,1,0.2", "DV1,1,30,1e-3", "DV1,4,1,1e-3", "DI1,10,0.5,1", "DI1,3,1e-6,1",
-        "DI1,0,0.05,100", "RI1,0.5,1", "RI1,1e-3,300", "DV1,0,1", "DV1,0,1,nonsense",
+        "DI1,0,0.05,100", "RI1,0.5,0.1", "RI1,1e-3,0.2", "RI1,1e-3,1.2", "RV1,2,300", "DV1,0,1", "DV1,0,1,nonsense",
     ],
 )  # fmt: skip
 def test_levels_out_of_range_are_argument_errors(message: str) -> None:

@@ -209,7 +209,7 @@ FRAGMENTS = st.sampled_from(
         b"DV1,0,1,1e-3", b"US", b"DE", b"TI1", b"TV5", b"ME1", b"ME2", b"ME4", b"SP", b"DO 'I1'", b"RD 'I1',1",
         b"VL1,1,1e-3,1,2", b"CH1,'V1','I1',1,1", b"SS", b"SM", b"MD", b"*RST", b",", b";", b" ", b"'", b"1e999",
         b"VR2,1e-30,1", b"NR 4096", b"\0", b"EM 0,0", b"GT 'P a'", b"SV 'P a b'", b"MP 1,VS1", b"MP 1",
-        b"DI1,0,1e-9,1", b"IC1,1e-3,1", b"AC1", b"RI1,1e-9,1", b"RV1,1,1e-3",
+        b"DI1,0,1e-9,1", b"IC1,1e-3,1", b"AC1", b"RI1,1e-9,1e-9", b"RV1,1,1", b"RI2,1,1", b"RG1,1e-9",
     ]
 )  # fmt: skip
 

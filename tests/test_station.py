@@ -50,8 +50,33 @@ def test_limits_of_every_prefix_of_a_samples_path_hold(tmp_path: Path) -> None:
     die.check("voltage", 2.5, "sweep level")
     with pytest.raises(LimitError, match=r"5 V of sample W12$"):
         die.check("voltage", 6, "sweep level")
-    with pytest.raises(LimitError, match=r"10 V of station bench-1"):
-        station.limits(config, "W13").check("voltage", -11, "sweep level")
+
+
+@pytest.mark.parametrize("sample", ["w12/D3-4", "W13", "W1", "", "W12 /../x", "W12\\D3", " / "])
+def test_a_sample_that_fits_no_name_is_refused_not_measured_without_limits(tmp_path: Path, sample: str) -> None:
+    config = station.read(write(tmp_path, GOOD))
+    with pytest.raises(UsageError, match=r"sample"):
+        station.limits(config, sample)
+
+
+@pytest.mark.parametrize("sample", ["W12/D3-4/C5", "W12//D3-4/C5/", "/W12/ D3-4 /C5"])
+def test_one_sample_has_one_spelling(tmp_path: Path, sample: str) -> None:
+    config = station.read(write(tmp_path, GOOD.replace("W12/D3-4/C5:", "W12/D3-4/C5/:")))
+    with pytest.raises(LimitError, match=r"2 V of sample W12/D3-4/C5"):
+        station.limits(config, sample).check("voltage", 2.5, "sweep level")
+    assert station.sample_path(sample) == "W12/D3-4/C5"
+
+
+def test_a_star_stands_for_any_other_sample(tmp_path: Path) -> None:
+    config = station.read(write(tmp_path, GOOD + '  "*": {voltage: 1 V}\n'))
+    with pytest.raises(LimitError, match=r"1 V of sample \*"):
+        station.limits(config, "W99").check("voltage", 2, "level")
+    station.limits(config, "W12").check("voltage", 2, "level")
+
+
+def test_a_sample_named_twice_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="named twice"):
+        station.read(write(tmp_path, GOOD + "  W12/: {voltage: 1 V}\n"))
 
 
 @pytest.mark.parametrize(
@@ -62,7 +87,7 @@ def test_limits_of_every_prefix_of_a_samples_path_hold(tmp_path: Path) -> None:
         ("voltage: 10 V", "voltage: -10 V", r"bench.yaml:8:10: limits.voltage: .*greater than 0"),
         ("voltage: 10 V", "voltage: .nan", r"limits.voltage"),
         ("top: 1", "top: zero", r"bench.yaml:7:17: instruments.smu.terminals.top"),
-        ("    driver: keithley4200\n", "", r"bench.yaml:3:3: instruments.smu.driver: Field required"),
+        ("    driver: keithley4200\n", "", r"bench.yaml:3:3: instruments.smu.driver: this entry is missing"),
         ("name: bench-1", "name: bench-1\nname: two", r"bench.yaml:2:1: found duplicate key"),
         ("limits: {", "limits: {{", r"bench.yaml:\d+:\d+"),
     ],

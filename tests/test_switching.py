@@ -46,6 +46,33 @@ def test_a_resistor_does_not_switch() -> None:
     assert switching.reset_voltage(level, current, floor=1e-8) is None
 
 
+@pytest.mark.parametrize("per_decade", [1, 3])
+def test_coarse_log_levels_on_a_resistor_make_no_switch(per_decade: int) -> None:
+    up = 10.0 ** np.arange(-3, 1e-9, 1 / per_decade)
+    level = np.concatenate([[0], up, up[-2::-1], [0]])
+    assert switching.threshold_voltage(level, level * 1e-3) is None
+    assert switching.hold_voltage(level, level, level * 1e-3) is None
+
+
+def test_rows_that_are_no_numbers_are_left_out() -> None:
+    level, current = loop(0.6, 0.2)
+    current[30] = np.nan
+    found = switching.threshold_voltage(level, current)
+    assert found is not None
+    assert found.value == pytest.approx(0.6)
+    nothing = np.empty(0)
+    assert switching.threshold_voltage(nothing, nothing) is None
+    assert switching.hold_voltage(nothing, nothing, nothing) is None
+    assert switching.read_resistance(nothing, nothing, "R") is None
+
+
+def test_read_resistance() -> None:
+    found = switching.read_resistance(np.array([0.1, 0.1, 0.1]), np.array([1e-6, 1.1e-6, 0.0]), "LRS")
+    assert found is not None
+    assert found.value == pytest.approx((1e5 + 0.1 / 1.1e-6) / 2)
+    assert found.rows == (0, 1)
+
+
 def test_reset_voltage() -> None:
     level = -loop(0.5, 0.0)[0]
     current = np.where((np.arange(level.size) < 70), level / 1e4, level / 1e6)
@@ -58,8 +85,33 @@ def test_over_cycles_counts_what_it_found() -> None:
     found = [switching.threshold_voltage(*loop(v, 0.2)) for v in (0.4, 0.5, 0.6)]
     mean = switching.over_cycles([*found, None], 4)
     assert mean is not None
-    assert (mean.value, mean.uncertainty) == (pytest.approx(0.5), pytest.approx(0.1))
+    assert (mean.value, mean.uncertainty) == (pytest.approx(0.5), pytest.approx(np.hypot(0.1, 0.01 / np.sqrt(12))))
     assert "3 of 4 loops" in mean.definition
+    same = switching.over_cycles([switching.threshold_voltage(*loop(0.5, 0.2))] * 3, 3)
+    assert same is not None
+    assert same.uncertainty == pytest.approx(0.01 / np.sqrt(12)), "never finer than the levels"
+
+
+@pytest.mark.parametrize("offset", [2e-14, 1e-10, 1e-6])
+def test_a_constant_current_is_no_switch(offset: float) -> None:
+    """An open circuit shows the meter's offset, a short its compliance, whatever the level."""
+    level = -loop(0.5, 0.2)[0]
+    current = np.full(level.size, -offset) + np.random.default_rng(2).normal(0, 1e-15, level.size)
+    for find in (switching.threshold_voltage, switching.reset_voltage):
+        assert find(level, current) is None
+    assert switching.hold_voltage(level, level, current) is None
+
+
+def test_a_loop_cut_short_is_left_out() -> None:
+    level, current = loop(0.5, 0.2)
+    kept = len(level) + 120  # the second loop ends on its way back
+    table = {
+        "level": np.tile(level, 2)[:kept],
+        "current": np.tile(current, 2)[:kept],
+        "cycle": np.repeat([1, 2], len(level))[:kept],
+        "segment": np.ones(kept, int),
+    }
+    assert [int(one["cycle"][0]) for one in switching.by_cycle(table, 1)] == [1]
     assert switching.over_cycles([None], 1) is None
 
 
@@ -72,6 +124,6 @@ def test_on_measured_loops() -> None:
     assert peaks.size >= 10
     start = np.flatnonzero(voltage[: peaks[0]] <= 0)[-1]
     half = slice(start, peaks[0] + (peaks[0] - start))
-    window = switching.resistance_at(voltage[half], current[half], 1.0, True, "HRS")
+    window = switching.read_resistance(voltage[half][50:53], current[half][50:53], "R")
     assert window is not None
     assert 1e3 < window.value < 1e7

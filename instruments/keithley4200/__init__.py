@@ -1,7 +1,9 @@
 """The Keithley 4200-SCS and 4200A-SCS over KXCI: a PyMeasure driver, and the source meter labctl measures with.
 
-`driver` and `smu` speak the language (user mode), `system_mode` turns a request into a test, `rules` refuses what the
-instrument would silently change, `run` carries a test out, `safety` switches off, `source_meter` joins them.
+`talk`, `connection` and `reports` exchange messages, find the instrument and ask what went wrong; `driver` and `smu` add cards
+and user mode. `system_mode` turns a request into a test, `timing` says how long it may take, `rules` refuses what the
+instrument would silently change, `run` carries a test out, `fetch` reads and judges its result, `safety` switches off,
+`source_meter` joins them.
 """
 
 from .driver import Keithley4200

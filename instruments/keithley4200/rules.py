@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from labctl.kxci.ranges import OVER_RANGE, SmuKind
 from labctl.quantities import show
 
 from .smu import check_compliance
-from .system_mode import INTEGRATIONS
+from .timing import INTEGRATIONS
 from .wiring import Wiring
 
 DELAY = (0.0, 6.553)  #: s (DT, D 5-10)
@@ -26,10 +27,9 @@ LEAST_OF_RANGE = 0.11  #: a compliance must exceed this part of a fixed measure 
 def check_sweep(sweep: Sweep, wiring: Wiring) -> None:
     """Raise LimitError for a sweep this instrument would not carry out as it is written."""
     driven = wiring.driven(sweep.terminal)
-    if sweep.terminal in sweep.constants:
-        raise LimitError(f"terminal {sweep.terminal!r} can't be swept and held at once")
     for terminal, voltage in sweep.constants.items():
         _check_held(terminal, voltage, sweep.compliance, wiring)
+    _check_all_defined({sweep.terminal, *sweep.constants}, wiring)
     _between(sweep.acquisition.delay, DELAY, "delay", "s")
     _between(sweep.acquisition.hold, HOLD, "hold", "s")
     greatest = float(np.max(np.abs(sweep.levels)))
@@ -39,17 +39,24 @@ def check_sweep(sweep: Sweep, wiring: Wiring) -> None:
 def check_sampling(sampling: Sampling, wiring: Wiring) -> None:
     """Raise LimitError for a sampling this instrument would not carry out as it is written."""
     driven = wiring.driven(sampling.terminal)
-    if sampling.terminal not in sampling.voltages:
-        raise LimitError(f"no voltage is given for the measured terminal {sampling.terminal!r}")
     for terminal, voltage in sampling.voltages.items():
         if terminal != sampling.terminal:
             _check_held(terminal, voltage, sampling.compliance, wiring)
+    _check_all_defined(set(sampling.voltages), wiring)
     if sampling.acquisition.delay or sampling.acquisition.hold:
         raise LimitError("delay and hold belong to sweeps; for sampling set wait, the time before the first reading")
     _between(sampling.interval, INTERVAL, "interval", "s")
     _between(sampling.wait, WAIT, "wait", "s")
     level = abs(sampling.voltages[sampling.terminal])
     _check_driven(sampling.terminal, wiring.smus[driven], sampling.acquisition, sampling.compliance, level)
+
+
+def _check_all_defined(given: Collection[str], wiring: Wiring) -> None:
+    for terminal, channel in wiring.terminals.items():
+        if channel is not None and terminal not in given:
+            raise LimitError(
+                f"terminal {terminal!r} on SMU{channel} would be left floating; give its voltage, e.g. 0 V"
+            )
 
 
 def _check_held(terminal: str, voltage: float, compliance: float, wiring: Wiring) -> None:

@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from labctl.contracts import Block, Reading, Status
-from labctl.errors import InstrumentError, LabctlError, RemoteProtocolError
+from labctl.contracts import Block, Status
+from labctl.errors import InstrumentError, LabctlError
 from labctl.kxci import messages as m
 from labctl.kxci import replies
 from labctl.kxci.replies import StatusByte
 
 from .driver import Keithley4200
+from .fetch import dead, fetch
 from .safety import make_safe
 from .system_mode import Test
 from .wiring import Settings
@@ -20,8 +21,7 @@ from .wiring import Settings
 RACE = 0.1  #: s after ME1 before busy shows (vendor examples)
 _SELDOM = 5.0  # s; a test is looked at at least so often, so that its end is not missed for long: guess
 _UNSEEN = 3  # polls that say neither busy nor ready until a test counts as over before it was first looked at: guess
-_LIVE_ROWS = 50  # read at one look, so that the polling stays near its period: guess
-_RESCUE = 2.0  # s to read what is there before an abort, during which the stimulus goes on: guess
+_LOOK = 0.2  # s of reading rows at one look, and before an abort: so long may a wish to stop wait, stimulus on. Guess
 _AT_COMPLIANCE = (
     0.999  # part of the compliance from which a live current, which has no letter, counts as limited: guess
 )
@@ -50,12 +50,15 @@ def carry_out(driver: Keithley4200, test: Test, settings: Settings, should_stop:
 
 def _set_up(driver: Keithley4200, test: Test) -> None:
     driver.clear_error()
+    driver.restore_mapping(test.ranges)
+    driver.set_ranges(test.ranges)
     driver.clear_buffer()
     for smu in driver.smu.values():
         smu.forget()
     for message in test.messages:
         driver.send(*message)
     driver.raise_error("the test was set up")
+    driver.confirm()  # the last chance to find that this answer, and with it the set-up, was another's
 
 
 class _Run:
@@ -65,6 +68,8 @@ class _Run:
         self.driver, self.test, self.settings, self.should_stop = driver, test, settings, should_stop
         self.clock = driver.clock
         self.rows: list[tuple[float, float, float]] = []  # time, voltage, current, read live
+        self.measured = 0  # readings known to be there when they are not read live
+        self.stride = 1  # how far ahead of them the next is looked for
         self.seen_busy = False
         self.unseen = 0
         self.deadline = 0.0
@@ -72,6 +77,7 @@ class _Run:
     def blocks(self) -> Iterator[Block]:
         """Start and follow the test to its end."""
         self.driver.running = True
+        self.driver.energised |= set(self.test.ranges)
         self.driver.send(m.ControlPage(), m.Measure(1))
         self._allow(self.test.duration)
         self.clock.sleep(RACE)
@@ -79,23 +85,25 @@ class _Run:
             if self.should_stop():
                 yield from self._stopped()
                 return
-            if self.settings.live and (rows := self._read_new(_LIVE_ROWS)):
+            if rows := self._look():
                 yield self._live_block(rows, len(self.rows) - len(rows), provisional=True)
             self._check_deadline()
             self._pause()
         self.driver.running = False
-        yield self._fetched()
+        if self.test.standby:
+            self.driver.energised -= set(self.test.ranges)
+        yield fetch(self.driver, self.test)
 
     def _pause(self) -> None:
         """Wait for the next look: twice per reading, no oftener than poll_interval; a wish to stop cuts it short."""
         shortest = self.settings.poll_interval
         until = self.clock.now() + min(max(shortest, self.test.per_reading / 2), max(shortest, _SELDOM))
         while (left := until - self.clock.now()) > 0 and not self.should_stop():
-            self.clock.sleep(min(left, shortest))
+            self.clock.sleep(min(left, _LOOK))
 
     # -- is it still running? -----------------------------------------------------------------------------------------
     def _ended(self) -> bool:
-        # the ready bit shows once, or not at all, or with the service bit (reference 1.6): what counts is that busy is over
+        # the ready bit shows once, or not at all, or with the service bit (data/kxci.md 3): what counts is that busy is over
         status = self.driver.status
         if StatusByte.SYNTAX_ERROR in status:
             self._raise_error(status)
@@ -117,15 +125,33 @@ class _Run:
 
     def _check_deadline(self) -> None:
         if self.clock.now() > self.deadline:
+            seen = max(len(self.rows), self.measured)
             raise InstrumentError(
-                f"the test does not end: {len(self.rows)} of {self.test.levels.size} readings seen, expected to take "
+                f"the test does not end: {seen} of {self.test.levels.size} readings seen, expected to take "
                 f"{self.test.duration:.3g} s; raise the options patience or margin if it is only slow"
             )
 
     # -- live ---------------------------------------------------------------------------------------------------------
-    def _read_new(self, most: int, until: float = np.inf) -> list[tuple[float, float, float]]:
+    def _look(self) -> list[tuple[float, float, float]]:
+        if self.settings.live:
+            return self._read_new()
+        if self._progressed():
+            self._allow(self.test.per_reading)
+        return []
+
+    def _progressed(self) -> bool:
+        """Whether there are more readings than before, by one time stamp: ever further ahead while it is there, else nearer."""
+        index = min(self.measured + self.stride, self.test.levels.size)
+        if index == self.measured or self._point(self.test.names[0], index) is None:
+            self.stride = max(1, self.stride // 2)
+            return False
+        self.measured, self.stride = index, 2 * self.stride
+        return True
+
+    def _read_new(self) -> list[tuple[float, float, float]]:
+        until = self.clock.now() + _LOOK
         new: list[tuple[float, float, float]] = []
-        while len(new) < most and len(self.rows) < self.test.levels.size and self.clock.now() < until:
+        while len(self.rows) < self.test.levels.size and self.clock.now() < until:
             row = self._read_row(len(self.rows) + 1)
             if row is None:
                 break
@@ -150,42 +176,16 @@ class _Run:
 
     def _live_block(self, rows: list[tuple[float, float, float]], start: int, provisional: bool) -> Block:
         time, voltage, current = np.array(rows).T
+        levels = self.test.levels[start : start + len(rows)]
         limited = np.abs(current) >= _AT_COMPLIANCE * self.test.compliance
         status = np.where(limited, int(Status.COMPLIANCE), 0) | int(Status.PROVISIONAL)
-        levels = self.test.levels[start : start + len(rows)]
+        status |= np.where(dead(levels, voltage, current), int(Status.INVALID), 0)
         columns = {"time": time, "level": levels, "voltage": voltage, "current": current}
         return Block({**columns, "status": status.astype(np.int64)}, provisional)
 
-    # -- the end ------------------------------------------------------------------------------------------------------
+    # -- a wish to stop -----------------------------------------------------------------------------------------------
     def _stopped(self) -> Iterator[Block]:
-        self._read_new(self.test.levels.size, self.clock.now() + _RESCUE)  # stopping may clear the instrument's data
+        self._read_new()  # stopping may clear the instrument's data
         make_safe(self.driver)
         if self.rows:
             yield self._live_block(self.rows, 0, provisional=False)
-
-    def _fetched(self) -> Block:
-        self.driver.raise_error("the test was run")
-        time, voltage, current = (self.driver.inquire(replies.read_readings, m.GetData(n)) for n in self.test.names)
-        self._check_counts([len(time), len(voltage), len(current)])
-        levels = self.test.levels[: len(time)]
-        pairs = zip(time, voltage, current, strict=True)
-        status = [int((t.status & Status.INVALID) | v.status | i.status) for t, v, i in pairs]
-        columns = {"time": _values(time), "level": levels, "voltage": _values(voltage), "current": _values(current)}
-        return Block({**columns, "status": np.array(status, dtype=np.int64)})
-
-    def _check_counts(self, counts: list[int]) -> None:
-        expected = self.test.levels.size
-        whole = counts[0] == expected or (
-            self.test.open_ended and 0 < counts[0] < expected and self._no_more(counts[0])
-        )
-        if len(set(counts)) > 1 or not whole:
-            names = ", ".join(f"{n} of {name}" for n, name in zip(counts, self.test.names, strict=True))
-            hint = "" if self.driver.acknowledges else "; over GPIB the Reading Delimiter in KCon must be Comma"
-            raise RemoteProtocolError(f"{expected} readings were expected, the instrument gave {names}{hint}")
-
-    def _no_more(self, count: int) -> bool:
-        return self._point(self.test.names[0], count + 1) is None
-
-
-def _values(readings: list[Reading]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    return np.array([reading.value for reading in readings], dtype=np.float64)

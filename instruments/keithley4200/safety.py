@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterable
+
 from labctl.errors import InstrumentError, RemoteProtocolError, TransportError
+from labctl.kxci import messages as m
 from labctl.kxci.replies import StatusByte
 
-from .driver import PAUSE, Keithley4200
+from .connection import PAUSE
+from .driver import Keithley4200
 
 _PATIENCE = 5.0  # s for each reply here: relays open in milliseconds, so whoever needs longer is not there (guess)
-_POLLS = 20  # after an abort; with the pause 2 s: guess
+_FAILURES = (TransportError, RemoteProtocolError, InstrumentError)
 
 
 def make_safe(driver: Keithley4200) -> None:
@@ -20,7 +25,7 @@ def make_safe(driver: Keithley4200) -> None:
     try:
         with driver.patience(_PATIENCE):
             _try_twice(driver)
-    except (TransportError, RemoteProtocolError, InstrumentError) as error:
+    except _FAILURES as error:
         if isinstance(error, InstrumentError) and not isinstance(error.__cause__, TransportError):
             raise
         raise TransportError(
@@ -28,34 +33,44 @@ def make_safe(driver: Keithley4200) -> None:
         ) from error
 
 
+def switch_off_blindly(driver: Keithley4200, channels: Iterable[int]) -> None:
+    """Send ``ME4`` and a bare ``DV`` for `channels`: all that can be done with an instrument that can't be taken over.
+
+    Each of the two is tried whatever became of the other; the error of the second, the outputs, is raised.
+    """
+    with driver.patience(_PATIENCE):
+        with contextlib.suppress(*_FAILURES):  # perhaps nothing ran; what counts is that the outputs go off
+            _on_trusted_link(driver)
+            driver.abort()
+            driver.clock.sleep(PAUSE)
+        _on_trusted_link(driver)
+        _ = driver.status  # an older syntax error is not the answer
+        driver.send(m.UserMode(), *(m.ForceVoltage(channel) for channel in channels))
+        if StatusByte.SYNTAX_ERROR in driver.status:
+            raise InstrumentError("the instrument refuses to switch its outputs off")
+
+
 def _try_twice(driver: Keithley4200) -> None:
-    if driver.in_step and not getattr(driver.adapter.connection, "poisoned", False):
+    if _is_trusted(driver):
         try:
             return _switch_off(driver)
-        except (TransportError, RemoteProtocolError, InstrumentError):
+        except _FAILURES:
             driver.in_step = False  # whatever went wrong, a new connection starts clean
     driver.reconnect()
     return _switch_off(driver)
 
 
+def _is_trusted(driver: Keithley4200) -> bool:
+    return driver.in_step and not getattr(driver.adapter.connection, "poisoned", False)
+
+
+def _on_trusted_link(driver: Keithley4200) -> None:
+    if not _is_trusted(driver):
+        driver.reconnect()
+
+
 def _switch_off(driver: Keithley4200) -> None:
-    _stop(driver)
+    driver.stop()  # if it stays busy, switching off is refused, and that is what must be said
     driver.clear_error()
     driver.outputs_off()
     driver.raise_error("switching the outputs off")
-
-
-def _stop(driver: Keithley4200) -> None:
-    if not (StatusByte.BUSY in driver.status or driver.running):
-        return
-    driver.running = False  # said once; a second attempt goes by the busy bit
-    try:
-        driver.abort()
-    except InstrumentError as error:
-        if isinstance(error.__cause__, TransportError):
-            raise
-        # a test that has just ended refuses to be stopped; that the outputs are off is asked for afterwards
-    for _ in range(_POLLS):
-        if StatusByte.BUSY not in driver.status:
-            return
-        driver.clock.sleep(PAUSE)

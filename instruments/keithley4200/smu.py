@@ -66,14 +66,16 @@ class Smu(Channel):  # type: ignore[misc]  # pymeasure has no types
 
     def off(self) -> None:
         """Switch the output off."""
-        self.forget()
-        self.parent.send(m.UserMode(), m.ForceVoltage(self.id))
+        self.parent.off(self.id)
 
     def forget(self) -> None:
         """Forget what is forced: the instrument left user mode or switched the output off."""
         self._forced, self._measured = None, ""
 
     def _force(self, command: m.ForceVoltage | m.ForceCurrent) -> None:
+        if self.parent.is_fixed(self.id) and not self.parent.energised:  # it would clamp the compliance without a word
+            self.parent.reset()
+        self.parent.energised.add(self.id)  # before it is sent: what fails half-way may be on
         self.parent.send(m.UserMode(), command)
         self._forced, self._measured = command, ""
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from labctl.contracts import Block, Clock, Link, Sampling, SourceMeter, Sweep
-from labctl.errors import UsageError
+from labctl.errors import LabctlError, UsageError
 from labctl.kxci.ranges import LIST_POINTS, OVER_RANGE, VOLTAGE_RANGES
 from labctl.link_adapter import LinkAdapter
 from labctl.quantities import Limit, Limits
@@ -14,7 +14,7 @@ from labctl.quantities import Limit, Limits
 from . import rules
 from .driver import Keithley4200
 from .run import carry_out
-from .safety import make_safe
+from .safety import make_safe, switch_off_blindly
 from .system_mode import Test, sampling_test, sweep_test
 from .wiring import Settings, Wiring
 
@@ -22,8 +22,8 @@ from .wiring import Settings, Wiring
 class Keithley4200SourceMeter(SourceMeter):
     """A Keithley 4200-SCS or 4200A-SCS over KXCI: sweeps and samplings run in the instrument (system mode).
 
-    Options of the station file: see `Settings`. A held terminal at 0 V gets ten times the compliance of the test, so that it
-    is the driven SMU that limits and reports it.
+    Options of the station file: see `Settings`. The held terminals get the compliance of the test, too. Which of two SMUs in
+    series then limits is open, so both are asked: see `fetch`.
     """
 
     title: ClassVar[str] = "Keithley 4200-SCS / 4200A-SCS over KXCI (Ethernet or GPIB)"
@@ -48,18 +48,28 @@ class Keithley4200SourceMeter(SourceMeter):
     def connect(
         cls, link: Link, terminals: Mapping[str, int | None], clock: Clock, options: Mapping[str, Any]
     ) -> Keithley4200SourceMeter:
-        """Shake hands, choose 4200A mode, find the SMUs, switch every output off.
+        """Shake hands, stop what an earlier client left running, find the SMUs, switch every output off, reset.
 
-        Raises UsageError for unknown options or SMUs, TransportError, RemoteProtocolError when no 4200 answers.
+        Raises UsageError for unknown options or SMUs, RemoteProtocolError where no 4200 answers, InstrumentError,
+        TransportError. Once a 4200 has answered, whatever goes wrong, stopping and switching off what is known of it is
+        tried; a note on the error says if that failed.
         """
         settings = Settings.read(options)
+        adapter = LinkAdapter(link, settings.timeout)
         over_ethernet = cls.terminators(link.resource) == ("\0", "\0")
-        driver = Keithley4200(LinkAdapter(link, settings.timeout), acknowledges=over_ethernet, clock=clock)
-        wiring = Wiring.of(terminals, driver.cards)
-        driver.detect_error_queue()
-        make_safe(driver)
-        driver.clear_buffer()
-        return cls(driver, link, wiring, settings)
+        driver = Keithley4200(adapter, acknowledges=over_ethernet, clock=clock, take_over=False)
+        wired = [channel for channel in terminals.values() if channel is not None]
+        try:
+            driver.take_over()
+            wiring = Wiring.of(terminals, driver.cards)
+            _prepare(driver, wired)
+            return cls(driver, link, wiring, settings)
+        except BaseException as error:
+            try:
+                switch_off_blindly(driver, list(driver.smu) or wired)
+            except LabctlError as failure:
+                error.add_note(f"can't know whether the outputs are off; switch them off at the instrument ({failure})")
+            raise
 
     def _own_limits(self) -> Limits:
         owner = f"{self._identity['model'] or self.driver.model}"
@@ -110,8 +120,17 @@ class Keithley4200SourceMeter(SourceMeter):
             "cards": cards,
             "acknowledges": self.driver.acknowledges,
             "error_queue": self.driver.has_error_queue,
+            "mapping": self.driver.has_mapping,
         }
 
     def close(self) -> None:
         """Release the link; the outputs stay as they are."""
         self.link.close()
+
+
+def _prepare(driver: Keithley4200, wired: list[int]) -> None:
+    driver.detect_error_queue()
+    make_safe(driver)
+    driver.reset()
+    driver.detect_mapping(wired)
+    driver.clear_buffer()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,13 +11,10 @@ from labctl.contracts import Acquisition, FloatArray, Sampling, Sweep
 from labctl.kxci import Command, ranges, wire_value
 from labctl.kxci import messages as m
 
+from .timing import INTEGRATIONS, reading_time
 from .wiring import Settings, Wiring
 
-#: Mode of ``IT`` and power-line cycles by name (D 5-39).
-INTEGRATIONS = {"fast": (1, 0.1), "normal": (2, 1.0), "quiet": (3, 10.0)}
-_PER_CYCLE, _PER_POINT = 0.0671, 0.00675  # s; fit to an old 4200 over LAN, fixed range (reference 7.1)
-_SAME = 1e-9  # V; levels this near are one level: the finest range resolves 1 uV (reference 7.1), the factor is a guess
-_RETURN = 10.0  # see `_compliance`
+_SAME = 1e-9  # V; levels this near are one level: the finest range resolves 1 uV (data/kxci.md 5), the factor is a guess
 _VAR1, _CONSTANT, _VOLTAGE_SOURCE = 1, 3, 1  # D 5-7
 _LIST_NAMES = 6  # names one LI takes; several add up (D 5-23)
 
@@ -26,14 +23,19 @@ _LIST_NAMES = 6  # names one LI takes; several add up (D 5-23)
 class Test:
     """A test ready to be sent.
 
-    messages: one tuple of commands each; channel: the driven SMU, whose readings are wanted; levels: shape (n,), V, as the
-    instrument gets them; compliance: A; per_reading, duration: expected, s; open_ended: fewer than n readings are right, too.
+    messages: one tuple of commands each; ranges: the range command by SMU, to be sent before them; channel: the driven SMU,
+    whose readings are wanted; held: V by SMU of the other terminals; levels: shape (n,), V, as the instrument gets them;
+    compliance: A; standby: outputs off at the end; per_reading, duration: expected, s; open_ended: fewer than n readings are
+    right, too.
     """
 
     messages: tuple[tuple[Command, ...], ...]
+    ranges: dict[int, Command]
     channel: int
+    held: Mapping[int, float]
     levels: FloatArray
     compliance: float
+    standby: bool
     per_reading: float
     duration: float
     open_ended: bool = False
@@ -41,7 +43,7 @@ class Test:
     @property
     def names(self) -> tuple[str, str, str]:
         """What time stamp, voltage and current of the driven channel are called in the instrument."""
-        return time_name(self.channel), f"V{self.channel}", f"I{self.channel}"
+        return time_name(self.channel), *readings_of(self.channel)
 
 
 def time_name(channel: int) -> str:
@@ -49,34 +51,37 @@ def time_name(channel: int) -> str:
     return f"CH{channel}T"
 
 
+def readings_of(channel: int) -> tuple[str, str]:
+    """The names we give to a channel's voltage and current."""
+    return f"V{channel}", f"I{channel}"
+
+
 def sweep_test(sweep: Sweep, wiring: Wiring, settings: Settings) -> Test:
     """Encode a sweep; its levels go as a linear sweep where that is the same, otherwise as a list."""
     driven = wiring.driven(sweep.terminal)
     compliance = wire_value(sweep.compliance)
-    held = {c: v for t, v in sweep.constants.items() if (c := wiring.channel(t)) is not None}
+    held = _by_channel(sweep.constants, wiring)
     command, levels = _levels(driven, compliance, np.asarray(sweep.levels, dtype=np.float64))
-    source: list[Command] = [
-        m.SourcePage(),
-        m.HoldTime(sweep.acquisition.hold),
-        m.DelayTime(sweep.acquisition.delay),
-        *_held(held, compliance, wiring),
-        *(m.Standby(channel, int(sweep.standby)) for channel in (driven, *held)),
-    ]
-    per_reading = reading_time(sweep.acquisition) + sweep.acquisition.delay
+    times = (m.HoldTime(sweep.acquisition.hold), m.DelayTime(sweep.acquisition.delay))
+    source = (m.SourcePage(), *times, *_held(held, compliance), *_standby((driven, *held), sweep.standby))
+    per_reading = reading_time(sweep.acquisition, settings, wiring.smus[driven]) + sweep.acquisition.delay
     return Test(
         messages=(
             (
                 *_definitions({driven: _VAR1, **dict.fromkeys(held, _CONSTANT)}, wiring),
-                *_acquisition(driven, held, sweep.acquisition, compliance, wiring, settings),
+                *_acquisition(sweep.acquisition, settings),
                 m.ExitOnCompliance(int(sweep.stop_on_compliance)),
             ),
             # a list is long: it stands alone
-            *([tuple(source), (command,)] if isinstance(command, m.VoltageList) else [(*source, command)]),
-            _measured(driven),
+            *([source, (command,)] if isinstance(command, m.VoltageList) else [(*source, command)]),
+            _measured(driven, held),
         ),
+        ranges=_ranges((driven, *held), sweep.acquisition, compliance, wiring),
         channel=driven,
+        held=held,
         levels=levels,
         compliance=compliance,
+        standby=sweep.standby,
         per_reading=per_reading,
         duration=sweep.acquisition.hold + levels.size * per_reading,
         open_ended=sweep.stop_on_compliance,
@@ -88,44 +93,30 @@ def sampling_test(sampling: Sampling, wiring: Wiring, settings: Settings) -> Tes
     driven = wiring.driven(sampling.terminal)
     compliance = wire_value(sampling.compliance)
     level = sampling.voltages[sampling.terminal]
-    others = {t: v for t, v in sampling.voltages.items() if t != sampling.terminal}
-    held = {c: v for t, v in others.items() if (c := wiring.channel(t)) is not None}
-    source: tuple[Command, ...] = (
-        m.SourcePage(),
-        m.HoldTime(0.0),
-        m.DelayTime(0.0),
-        m.ConstantVoltage(driven, level, compliance),
-        *_held(held, compliance, wiring),
-        *(m.Standby(channel, int(sampling.standby)) for channel in (driven, *held)),
-    )
+    held = _by_channel({t: v for t, v in sampling.voltages.items() if t != sampling.terminal}, wiring)
+    times = (m.HoldTime(0.0), m.DelayTime(0.0))
+    sources = (m.ConstantVoltage(driven, level, compliance), *_held(held, compliance))
     timing = (m.ReadingCount(sampling.count), m.Interval(sampling.interval), m.WaitTime(sampling.wait))
-    per_reading = max(sampling.interval, reading_time(sampling.acquisition))
+    per_reading = max(sampling.interval, reading_time(sampling.acquisition, settings, wiring.smus[driven]))
     return Test(
         messages=(
             (
                 *_definitions(dict.fromkeys((driven, *held), _CONSTANT), wiring),
-                *_acquisition(driven, held, sampling.acquisition, compliance, wiring, settings),
+                *_acquisition(sampling.acquisition, settings),
                 m.ExitOnCompliance(0),
             ),
-            source,
-            (*_measured(driven), *timing),
+            (m.SourcePage(), *times, *sources, *_standby((driven, *held), sampling.standby)),
+            (*_measured(driven, held), *timing),
         ),
+        ranges=_ranges((driven, *held), sampling.acquisition, compliance, wiring),
         channel=driven,
+        held=held,
         levels=np.full(sampling.count, wire_value(level)),
         compliance=compliance,
+        standby=sampling.standby,
         per_reading=per_reading,
         duration=sampling.wait + sampling.count * per_reading,
     )
-
-
-def reading_time(acquisition: Acquisition) -> float:
-    """The time in s one point takes, roughly (the reference's fit; autorange at low currents takes longer)."""
-    return _PER_CYCLE * cycles(acquisition.integration) + _PER_POINT
-
-
-def cycles(integration: str | float) -> float:
-    """Power-line cycles of an integration; the name is known to be right."""
-    return INTEGRATIONS[integration][1] if isinstance(integration, str) else float(integration)
 
 
 # -- the pieces -------------------------------------------------------------------------------------------------------
@@ -140,19 +131,17 @@ def _definitions(functions: Mapping[int, int], wiring: Wiring) -> tuple[Command,
     )
 
 
-def _held(held: Mapping[int, float], compliance: float, wiring: Wiring) -> Iterator[Command]:
-    for channel, voltage in held.items():
-        limit = _compliance(voltage, compliance, wiring.smus[channel])
-        yield m.ConstantVoltage(channel, voltage, limit)
+def _by_channel(voltages: Mapping[str, float], wiring: Wiring) -> dict[int, float]:
+    return {channel: v for terminal, v in voltages.items() if (channel := wiring.channel(terminal)) is not None}
 
 
-def _compliance(voltage: float, compliance: float, kind: ranges.SmuKind) -> float:
-    """The compliance of a held terminal: the test's own, but tenfold for a return path at 0 V.
+def _held(held: Mapping[int, float], compliance: float) -> Iterator[Command]:
+    """The held terminals with the test's own compliance: more would let a limit of sample or station be passed."""
+    return (m.ConstantVoltage(channel, voltage, compliance) for channel, voltage in held.items())
 
-    Two SMUs in series with one and the same compliance would leave open which of them limits, and with that the flag of the
-    reading. The return can't drive a current of its own, so the driven terminal's compliance still holds.
-    """
-    return min(_RETURN * compliance, kind.greatest_current(voltage)) if voltage == 0 else compliance
+
+def _standby(channels: Iterable[int], off_at_the_end: bool) -> Iterator[Command]:
+    return (m.Standby(channel, int(off_at_the_end)) for channel in channels)
 
 
 def _levels(channel: int, compliance: float, wanted: FloatArray) -> tuple[Command, FloatArray]:
@@ -181,26 +170,24 @@ def _ramp(levels: FloatArray) -> tuple[float, float, float] | None:
     return (start, stop, step) if counted == levels.size and apart <= _SAME else None
 
 
-def _acquisition(
-    driven: int,
-    held: Mapping[int, float],
-    acquisition: Acquisition,
-    compliance: float,
-    wiring: Wiring,
-    settings: Settings,
-) -> tuple[Command, ...]:
-    """Integration and ranges; before the sources, because a compliance is judged by the range (RM 3-4)."""
-    return (
-        _integration(acquisition, settings),
-        m.Resolution(settings.digits),
-        _range(driven, acquisition, compliance, wiring.smus[driven]),
-        # an SMU keeps the fixed range of an earlier test until it is told otherwise
-        *(m.RangeFloor(channel, wiring.smus[channel].default_range_floor) for channel in held),
-    )
+def _acquisition(acquisition: Acquisition, settings: Settings) -> tuple[Command, ...]:
+    return _integration(acquisition, settings), m.Resolution(settings.digits)
 
 
-def _measured(driven: int) -> tuple[Command, ...]:
-    return (m.MeasurePage(), m.DisplayMode(2), *list_names((f"V{driven}", f"I{driven}", time_name(driven))))
+def _ranges(channels: Iterable[int], acquisition: Acquisition, compliance: float, wiring: Wiring) -> dict[int, Command]:
+    """By channel, the driven one first; the held ones range as it does, where they can: their currents are measured, too."""
+    first, *others = channels
+    chosen = {first: _range(first, acquisition, compliance, wiring.smus[first])}
+    for channel in others:
+        kind = wiring.smus[channel]
+        fixed = acquisition.current_range if acquisition.current_range in kind.current_ranges else None
+        chosen[channel] = _range(channel, Acquisition(current_range=fixed), compliance, kind)
+    return chosen
+
+
+def _measured(driven: int, held: Iterable[int]) -> tuple[Command, ...]:
+    names = [*readings_of(driven), time_name(driven), *(name for channel in held for name in readings_of(channel))]
+    return (m.MeasurePage(), m.DisplayMode(2), *list_names(names))
 
 
 def list_names(names: Sequence[str]) -> list[Command]:

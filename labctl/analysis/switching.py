@@ -1,8 +1,9 @@
-"""Where a cell switches: forming, threshold and hold voltages, set and reset, from one sweep or half loop.
+"""Where a cell switches, and its resistance when read: from one sweep or half loop, and over cycles.
 
 Every function takes plain arrays of one branch or half loop in the order measured and returns `Extracted` with its
-definition, or None where the curve shows no such switch. Currents below `floor` count as `floor`, so that noise around zero
-makes no decades.
+definition, or None where the curve shows no such switch. A switch is a step of |I| and of |I/V| between neighbouring levels.
+Currents below `floor` count as `floor`, so that noise around zero makes no decades; rows at 0 V and rows that are no numbers
+are left out.
 """
 
 from __future__ import annotations
@@ -15,100 +16,122 @@ from numpy.typing import NDArray
 
 from labctl.contracts import Extracted, FloatArray
 
+Rows = NDArray[np.int64]
 FLOOR = 1e-12  #: A; below the noise of an autoranging SMU without a preamplifier: guess
-LEAST_STEP = 0.7  #: decades between two neighbouring points that count as a switch (physics note 8.12)
+LEAST_STEP = (
+    0.7  #: decades between two neighbouring points that count as a switch: guess, from simulated threshold switches
+)
+LEAST_RESET = float(np.log10(1.5))  #: decades; a gradual reset has no larger single step: guess
 
 
 def threshold_voltage(
     level: FloatArray, current: FloatArray, name: str = "V_th", floor: float = FLOOR
 ) -> Extracted | None:
-    """The programmed voltage (V) at which the conductance makes its largest step up, on the way away from 0 V.
+    """The programmed voltage (V) at which current and conductance make their largest step up, on the way away from 0 V.
 
     level, current: shape (n,), V and A, of a ramp or half loop; the part up to the greatest |level| is looked at. The
     uncertainty is that of a switch anywhere within the step: step / sqrt(12).
     """
-    rows, jump = _outward(level, current, floor)
-    if jump.size == 0 or jump.max() < LEAST_STEP:
+    rows = _usable(level, current, away=True)
+    at, step = _largest(level, current, rows, floor)
+    if step < LEAST_STEP:
         return None
-    at = int(np.argmax(jump))
     definition = f"level at the largest step up of log10|I/V| away from 0 V (at least {LEAST_STEP} decades)"
-    return _at_step(name, level, rows[at : at + 2], definition)
+    return _at_step(name, level, level, rows[at : at + 2], 1, definition)
 
 
 def hold_voltage(level: FloatArray, voltage: FloatArray, current: FloatArray, floor: float = FLOOR) -> Extracted | None:
-    """The measured voltage (V) of the last conducting point before |current| makes its largest step down, on the way back.
+    """The measured voltage (V) of the last conducting point before the conductance makes its largest drop, on the way back.
 
     In compliance the source's level is not the cell's voltage, so the measured `voltage` is taken. None: the cell stayed
     conducting down to 0 V (nonvolatile), or never conducted.
     """
-    peak = int(np.argmax(np.abs(level)))
-    back = np.flatnonzero(np.abs(level[peak:]) > 0) + peak  # at 0 V itself there is no current to judge by
-    drop = -_steps(current[back], floor)
-    if drop.size == 0 or drop.max() < LEAST_STEP:
+    rows = _usable(level, current, away=False)
+    at, step = _largest(level, current, rows, floor, down=True)
+    if step < LEAST_STEP:
         return None
-    at = int(np.argmax(drop))
-    row = int(back[at])
-    definition = f"measured voltage before the largest drop of log10|I| on the way back (at least {LEAST_STEP} decades)"
-    return Extracted("V_hold", float(voltage[row]), "V", _spread(level[back[at : at + 2]]), definition, (row, row + 1))
+    definition = (
+        f"measured voltage before the largest drop of log10|I/V| on the way back (at least {LEAST_STEP} decades)"
+    )
+    return _at_step("V_hold", voltage, level, rows[at : at + 2], 0, definition)
 
 
 def reset_voltage(level: FloatArray, current: FloatArray, floor: float = FLOOR) -> Extracted | None:
-    """The programmed voltage (V) of the largest step down of the conductance on the way away from 0 V, or None."""
-    rows, jump = _outward(level, current, floor)
-    if jump.size == 0 or -jump.min() < np.log10(1.5):  # a gradual reset has no decade in one step; factor 1.5: guess
+    """The programmed voltage (V) of the largest drop of the conductance on the way away from 0 V, or None."""
+    rows = _usable(level, current, away=True)
+    at, step = _largest(level, current, rows, floor, down=True)
+    if step < LEAST_RESET:
         return None
-    at = int(np.argmin(jump))
     definition = "level at the largest drop of log10|I/V| away from 0 V (at least a factor 1.5)"
-    return _at_step("V_reset", level, rows[at : at + 2], definition)
+    return _at_step("V_reset", level, level, rows[at : at + 2], 1, definition)
 
 
-def resistance_at(level: FloatArray, current: FloatArray, at: float, rising: bool, name: str) -> Extracted | None:
-    """|V/I| (ohm) at the level nearest to `at` (V) on the rising or the returning branch; None where the current is 0."""
-    peak = int(np.argmax(np.abs(level)))
-    rows = np.arange(peak + 1) if rising else np.arange(peak, len(level))
-    row = int(rows[np.argmin(np.abs(level[rows] - at))])
-    if current[row] == 0 or level[row] == 0:
+def read_resistance(voltage: FloatArray, current: FloatArray, name: str) -> Extracted | None:
+    """The resistance (ohm) from reads: mean of |V/I| over the rows, uncertainty its standard deviation (n - 1)."""
+    rows = np.flatnonzero(np.isfinite(current) & (current != 0) & (voltage != 0))
+    if rows.size == 0:
         return None
-    branch = "rising" if rising else "returning"
-    definition = f"|V/I| at {level[row]:g} V on the {branch} branch"
-    return Extracted(name, float(abs(level[row] / current[row])), "ohm", float("nan"), definition, (row,))
+    values = np.abs(voltage[rows] / current[rows])
+    spread = float(values.std(ddof=1)) if rows.size > 1 else float("nan")
+    at = ", ".join(f"{v:.3g} V" for v in np.unique(np.round(voltage[rows], 3))[:3])
+    definition = f"mean and standard deviation of |V/I| over {rows.size} reads at {at}"
+    return Extracted(name, float(values.mean()), "ohm", spread, definition, tuple(int(row) for row in rows))
 
 
 def by_cycle(columns: Mapping[str, NDArray[Any]], segment: int) -> list[dict[str, NDArray[Any]]]:
-    """The rows of one segment, cut into cycles, in order; columns must hold "cycle" and "segment"."""
-    chosen = columns["segment"] == segment
-    return [
-        {name: column[chosen & (columns["cycle"] == cycle)] for name, column in columns.items()}
-        for cycle in np.unique(columns["cycle"][chosen])
-    ]
+    """The complete loops of one segment, in order; columns must hold "cycle", "segment" and "level".
+
+    A loop that was cut short (it does not come back to the level it began at) is left out: it would tell a threshold
+    switch from a memory cell by chance.
+    """
+    loops = []
+    for cycle in np.unique(columns["cycle"][columns["segment"] == segment]):
+        rows = (columns["segment"] == segment) & (columns["cycle"] == cycle)
+        loop = {name: column[rows] for name, column in columns.items()}
+        if loop["level"][0] == loop["level"][-1] and len(loop["level"]) > 1:
+            loops.append(loop)
+    return loops
 
 
 def over_cycles(found: Sequence[Extracted | None], total: int) -> Extracted | None:
-    """Mean over cycles of one quantity, uncertainty its standard deviation (n - 1), definition with the count found."""
+    """Mean over cycles of one quantity, definition with the count found.
+
+    uncertainty: standard deviation over the cycles (n - 1) and that of a single loop (its voltage step), in quadrature.
+    """
     values = [item for item in found if item is not None]
     if not values:
         return None
     numbers = np.array([item.value for item in values])
-    spread = float(numbers.std(ddof=1)) if len(values) > 1 else values[0].uncertainty
-    definition = f"{values[0].definition}; mean and standard deviation of {len(values)} of {total} loops"
-    return Extracted(values[0].name, float(numbers.mean()), values[0].unit, spread, definition, ())
+    spread = float(numbers.std(ddof=1)) if len(values) > 1 else 0.0
+    single = float(np.sqrt(np.mean([item.uncertainty**2 for item in values])))
+    definition = f"{values[0].definition}; mean of {len(values)} of {total} loops, standard deviation with the step's"
+    return Extracted(values[0].name, float(numbers.mean()), values[0].unit, float(np.hypot(spread, single)), definition)
 
 
-def _outward(level: FloatArray, current: FloatArray, floor: float) -> tuple[NDArray[np.int64], FloatArray]:
-    """Rows from 0 V (without) to the greatest |level|, and the steps of log10|I/V| between them, one fewer."""
+def _usable(level: FloatArray, current: FloatArray, away: bool) -> Rows:
+    """Rows from 0 V (without it) to the greatest |level|, or from there back."""
+    if level.size == 0:
+        return np.empty(0, np.int64)
     peak = int(np.argmax(np.abs(level)))
-    rows = np.flatnonzero(np.abs(level[: peak + 1]) > 0)
-    return rows, _steps(current[rows], floor) - np.diff(np.log10(np.abs(level[rows])))
+    rows = np.arange(peak + 1) if away else np.arange(peak, level.size)
+    return rows[(np.abs(level[rows]) > 0) & np.isfinite(current[rows])]
 
 
-def _at_step(name: str, level: FloatArray, rows: NDArray[np.int64], definition: str) -> Extracted:
-    before, after = int(rows[0]), int(rows[1])
-    return Extracted(name, float(level[after]), "V", _spread(level[rows]), definition, (before, after))
+def _largest(level: FloatArray, current: FloatArray, rows: Rows, floor: float, down: bool = False) -> tuple[int, float]:
+    """Position and size (decades, >= 0) of the largest switch between neighbouring `rows`; (0, 0) for none.
+
+    A switch changes current and conductance alike: of both steps the smaller counts, so that neither a coarse step of
+    voltage nor a constant current (compliance, an offset) under a changing voltage looks like one.
+    """
+    amperes = np.log10(np.maximum(np.abs(current[rows]), floor))
+    sign = -1 if down else 1
+    steps = np.minimum(sign * np.diff(amperes), sign * np.diff(amperes - np.log10(np.abs(level[rows]))))
+    if steps.size == 0:
+        return 0, 0.0
+    at = int(np.argmax(steps))
+    return at, max(float(steps[at]), 0.0)
 
 
-def _steps(current: FloatArray, floor: float) -> FloatArray:
-    return np.diff(np.log10(np.maximum(np.abs(current), floor)))
-
-
-def _spread(levels: FloatArray) -> float:
-    return float(np.ptp(levels) / np.sqrt(12)) if len(levels) > 1 else float("nan")
+def _at_step(name: str, values: FloatArray, level: FloatArray, rows: Rows, which: int, definition: str) -> Extracted:
+    uncertainty = float(np.ptp(level[rows]) / np.sqrt(12))
+    return Extracted(name, float(values[rows[which]]), "V", uncertainty, definition, tuple(int(row) for row in rows))

@@ -1,6 +1,7 @@
 """A VISA library whose instruments live in this process: PyVISA and PyMeasure's drivers talk to them unmodified.
 
-No port, no thread, no waiting: a read with nothing to read times out at once, and the clock is charged the time-out.
+No port, no thread, no waiting: a read with nothing to read times out at once, and the clock is charged the time-out. A reply
+for which the instrument itself let more than the time-out pass comes late, too: the read before it times out.
 """
 
 from __future__ import annotations
@@ -46,14 +47,17 @@ class _Session:
         self._held: list[
             bytearray
         ] = []  # one entry per reply on GPIB, where its last byte carries END; else one stream
+        self._took = 0.0  # s the instrument let pass over the last message; a client that waits for less goes away
 
     def write(self, data: bytes) -> int:
         """Hand bytes to the instrument and keep what it answers."""
         sent = data
         if self.on_gpib and self.attributes[ResourceAttribute.send_end_enabled] and not data.endswith(b"\n"):
             sent += b"\n"  # END closes the message as a line feed does
+        began = self.clock.now()
         if reply := self.instrument.feed(sent):
             self._keep(reply)
+        self._took = self.clock.now() - began
         return len(data)
 
     def _keep(self, reply: bytes) -> None:
@@ -68,6 +72,8 @@ class _Session:
         """Up to `count` bytes, and why it ended there: END, termination character, count, or nothing to read."""
         if not self._held:
             return self._late(b"")
+        if self._gave_up():
+            return b"", StatusCode.error_timeout
         first = self._held[0]
         stop = self._termination(first)
         size = min(count, len(first) if stop < 0 else stop + 1)
@@ -88,6 +94,14 @@ class _Session:
             return -1
         return held.find(int(self.attributes[ResourceAttribute.termchar]))
 
+    def _gave_up(self) -> bool:
+        """Whether the reply came after the time-out; the clock has passed that already."""
+        timeout = self.attributes[ResourceAttribute.timeout_value]
+        if timeout in (constants.VI_TMO_INFINITE, constants.VI_TMO_IMMEDIATE) or self._took <= timeout / 1000:
+            return False
+        self._took -= timeout / 1000
+        return True
+
     def _late(self, data: bytes) -> tuple[bytes, StatusCode]:
         timeout = self.attributes[ResourceAttribute.timeout_value]
         if timeout not in (constants.VI_TMO_INFINITE, constants.VI_TMO_IMMEDIATE):
@@ -97,6 +111,7 @@ class _Session:
     def clear(self) -> None:
         """Device clear: unread replies are gone; on GPIB the instrument hears of it."""
         self._held.clear()
+        self._took = 0.0
         if self.on_gpib:
             self.instrument.device_clear()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 
@@ -50,18 +51,27 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run the command line; errors labctl raises on purpose become one line and an exit code."""
+    """Run the command line; errors become one line and an exit code, with the traceback only under LABCTL_DEBUG."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a Windows pipe can't write every character
     try:
         code = cli.main(standalone_mode=False)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("labctl: stopped", err=True)
+    except (click.Abort, KeyboardInterrupt) as error:
+        _say("stopped", *getattr(error.__cause__ or error, "__notes__", []))
         sys.exit(130)
-    except LabctlError as error:
+    except Exception as error:
         if os.environ.get("LABCTL_DEBUG"):
             raise
-        click.echo(f"labctl: {error}", err=True)
+        known = isinstance(error, (LabctlError, OSError))
+        what = f"{error}" if known else f"internal error, please report it: {type(error).__name__}: {error}"
+        _say(what, *getattr(error, "__notes__", []))
         sys.exit(2 if isinstance(error, (UsageError, LimitError, LocalProtocolError)) else 1)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _say(*lines: str) -> None:
+    click.echo("\n".join(f"labctl: {line}" for line in lines), err=True)

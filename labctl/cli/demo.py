@@ -18,22 +18,24 @@ def command(sim: str, seed: int, out: Path) -> int:
 
     Leaves two HDF5 run files and a picture.
     """
-    from labctl import plugins, store
+    from labctl import cards, plugins, store
     from labctl.cli.run import EXIT_CODES, execute, report
     from labctl.procedure import Procedure
     from labctl.report.plot import save
     from labctl.runner import Result, run_path
     from labctl.station import Station, simulated
 
+    config = simulated(sim)
+    cards.read(sim)  # an unknown device is refused before anything is said
     click.echo(f"A pristine simulated {sim} between SMU1 and SMU2 of a simulated Keithley 4200 (seed {seed}).")
     results: list[Result] = []
-    with Station(simulated(sim), seed=seed) as station:
+    with Station(config, seed=seed) as station:
         for name, settings in (("forming", {"compliance": 1e-6}), ("iv-sweep", {"compliance": 1e-6, "cycles": 10})):
             kind = plugins.load("procedures", name, Procedure)  # type: ignore[type-abstract]
             procedure = kind(**settings)
             click.echo(f"\n{name}: {(kind.__doc__ or '').splitlines()[0]}")
             result = execute(name, procedure, station, run_path(out, name, sim), seed=seed)
-            report(result, kind)
+            report(result)
             results.append(result)
             if result.state != "finished":
                 return EXIT_CODES[result.state]

@@ -85,10 +85,22 @@ def _plugins() -> str:
         *plugins.survey("procedures", Procedure),  # type: ignore[type-abstract]
         *plugins.survey("instruments", SourceMeter),  # type: ignore[type-abstract]
     ]
-    broken = [f"{name}: {item}" for name, item in surveyed if isinstance(item, Exception)]
-    if broken:
-        raise LabctlError("; ".join(broken))
-    return f"{len(surveyed)} load, {len(cards.paths())} device cards"
+    wrong = [*plugins.warnings(), *(str(item) for _, item in surveyed if isinstance(item, Exception)), *_wrong_cards()]
+    if wrong:
+        raise LabctlError("; ".join(wrong))
+    return f"{len(surveyed)} load, {len(cards.paths())} device cards fit their models"
+
+
+def _wrong_cards() -> list[str]:
+    from labctl import cards
+
+    wrong = []
+    for name in cards.paths():
+        try:
+            cards.build(name, None)
+        except LabctlError as error:
+            wrong.append(str(error))
+    return wrong
 
 
 def _simulation() -> str:
@@ -110,7 +122,16 @@ def _dead_runs(folder: Path) -> str:
 def _bench(path: Path) -> str:
     from labctl.station import Station, read
 
-    with Station(read(path)) as station:
+    config = read(path)
+    with Station(config, sample=None) as station:
         station.make_safe()
-        who = [f"{name}: {dict(meter.identity())}" for name, meter in station.instruments.items()]
-    return f"{'; '.join(who)}; outputs off"
+        who = [
+            f"{name} is {' '.join(str(meter.identity().get(key, '')) for key in ('manufacturer', 'model', 'serial'))}"
+            for name, meter in station.instruments.items()
+        ]
+    limits = station.limits.summary()
+    if not limits:
+        raise LabctlError(
+            f"{'; '.join(who)}; outputs off, but {path} sets no limits: only the instrument's own would hold"
+        )
+    return f"{'; '.join(who)}; outputs off; limits {limits}; {len(config.samples)} samples with limits of their own"

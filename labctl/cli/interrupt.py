@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 from types import FrameType, TracebackType
 
 import click
 
+#: what asks a program to stop: Ctrl-C, kill, a closed terminal or dropped ssh, Ctrl-Break on Windows
+_NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+
 
 class Stop:
-    """Within ``with Stop() as stop``, the first Ctrl-C (or SIGTERM) makes `stop()` true, the second raises."""
+    """Within ``with Stop() as stop``, the first Ctrl-C (or kill, or hang-up) makes `stop()` true, the second raises."""
 
     def __init__(self) -> None:
         self.asked = False
@@ -19,7 +23,7 @@ class Stop:
         return self.asked
 
     def __enter__(self) -> Stop:
-        for kind in (signal.SIGINT, signal.SIGTERM):
+        for kind in (getattr(signal, name) for name in _NAMES if hasattr(signal, name)):
             self._before[kind] = signal.signal(kind, self._handle)
         return self
 
@@ -33,4 +37,5 @@ class Stop:
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True
-        click.echo("\nlabctl: stopping in order, outputs off; Ctrl-C again stops at once", err=True)
+        with contextlib.suppress(OSError):  # after a hang-up there is no terminal to write to
+            click.echo("\nlabctl: stopping in order, outputs off; Ctrl-C again stops at once", err=True)

@@ -11,6 +11,8 @@ from labctl import plugins
 @click.argument("what", type=click.Choice(["all", "procedures", "instruments", "devices"]), default="all")
 def command(what: str) -> int:
     """List procedures, instruments and simulated devices; a plug-in that can't be loaded is reported."""
+    for warning in plugins.warnings():
+        click.echo(f"labctl: {warning}", err=True)
     broken = 0
     if what in ("all", "procedures"):
         broken += _procedures()
@@ -57,6 +59,6 @@ def _first_line(item: type) -> str:
 
 def _print(rows: list[tuple[str, str | Exception]]) -> int:
     for name, text in rows:
-        broken = f"BROKEN: {type(text).__name__}: {text}" if isinstance(text, Exception) else text
+        broken = f"BROKEN: {text}" if isinstance(text, Exception) else text
         click.echo(f"  {name:<16}{broken}")
     return sum(isinstance(text, Exception) for _, text in rows)

@@ -68,6 +68,7 @@ def _bar() -> Bar:
         progress.TextColumn("{task.description}"),
         progress.BarColumn(),
         progress.MofNCompleteColumn(),
+        progress.TextColumn("rows,"),
         progress.TimeElapsedColumn(),
         progress.TextColumn("left"),
         progress.TimeRemainingColumn(),
@@ -77,6 +78,5 @@ def _bar() -> Bar:
 
 
 def _last(block: Block) -> str:
-    if not len(block) or "current" not in block.columns:
-        return ""
-    return f"{show(float(block['level'][-1]), 'V', 4)}  {show(float(block['current'][-1]), 'A', 4)}"
+    units = {"level": "V", "current": "A"}
+    return "  ".join(show(float(block[name][-1]), unit, 4) for name, unit in units.items() if name in block.columns)

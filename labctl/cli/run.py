@@ -15,7 +15,6 @@ from labctl.errors import UsageError
 from labctl.quantities import show
 
 if TYPE_CHECKING:
-    from labctl.contracts import Extracted
     from labctl.procedure import Procedure
     from labctl.runner import Result
     from labctl.station import Station, StationConfig
@@ -31,7 +30,7 @@ class _Procedures(click.Group):
         from labctl.procedure import Procedure
 
         procedure = plugins.load("procedures", cmd_name, Procedure)  # type: ignore[type-abstract]
-        return _command(cmd_name, procedure)
+        return _command(cmd_name.replace("_", "-"), procedure)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Procedures"):
@@ -77,7 +76,7 @@ def _options(cell: str) -> list[click.Parameter]:
         click.Option(["--operator"], default="", help="Who measures."),
         click.Option(["--notes"], default="", help="Free text kept with the run."),
         click.Option(["--plot/--no-plot"], default=False, help="Save a picture beside the run file."),
-        click.Option(["--quiet", "-q"], is_flag=True, help="No progress."),
+        click.Option(["--quiet", "-q"], is_flag=True, help="No progress and limits, only results."),
     ]
 
 
@@ -124,16 +123,30 @@ def run_command(
     procedure = kind()
     procedure.set(parse_settings(settings))
     config = choose_station(station_file, sim)
-    procedure.preflight(limits(config, sample))  # before anything is opened
+    joined = limits(config, sample)
+    procedure.preflight(joined)  # before anything is opened
     if config.simulate and seed is None:
         seed = secrets.randbelow(2**32)
-    path = out if out.suffix == ".h5" else run_path(out, name, sample or (sim or config.name))
+    path = out if is_run_file(out) else run_path(out, name, sample or (sim or config.name))
     with Station(config, sample, seed) as station:
+        procedure.preflight(station.source_meter.limits)
+        if not quiet:
+            click.echo(f"limits: {joined.summary() or 'none but those of the instrument'}", err=True)
         if station.bench is not None:
             station.bench.device.prepare(cell or kind.cell)
-        result = execute(name, procedure, station, path, seed=seed, operator=operator, notes=notes, quiet=quiet)
-    report(result, kind, quiet=quiet, plot=plot)
+        about = {"seed": seed, "operator": operator, "notes": notes, "unique": path != out}
+        result = execute(name, procedure, station, path, quiet=quiet, **about)
+        report(result, plot=plot)
     return EXIT_CODES[result.state]
+
+
+def is_run_file(out: Path) -> bool:
+    """Whether `out` names a run file (it ends in .h5), or else a folder for one. Raises UsageError for another file type."""
+    if out.suffix == ".h5":
+        return True
+    if out.suffix.lower() in (".hdf5", ".hdf", ".h5", ".nxs", ".csv", ".txt", ".jrn") and not out.is_dir():
+        raise UsageError(f"--out {out}: a run file ends in .h5; anything else is taken for a folder")
+    return False
 
 
 def choose_station(station_file: Path | None, sim: str | None) -> StationConfig:
@@ -161,40 +174,26 @@ def parse_settings(settings: Sequence[str]) -> dict[str, str]:
 def execute(
     name: str, procedure: Procedure, station: Station, path: Path, *, quiet: bool = False, **about: Any
 ) -> Result:
-    """Run with progress and an orderly Ctrl-C. about: seed, operator, notes."""
+    """Run with progress and an orderly Ctrl-C. about: seed, operator, notes, unique."""
     from labctl import runner
     from labctl.cli.interrupt import Stop
     from labctl.cli.progress import Progress
 
-    path.parent.mkdir(parents=True, exist_ok=True)
     with Stop() as stop, Progress(name, procedure.expected_rows(), quiet) as progress:
         return runner.run(name, procedure, station, path, should_stop=stop, listeners=[progress], **about)
 
 
-def report(result: Result, kind: type[Procedure], *, quiet: bool = False, plot: bool = False) -> None:
-    """Say how a run ended, what was extracted and where it is."""
+def report(result: Result, *, plot: bool = False) -> None:
+    """Say how a run ended and where it is, then what was extracted."""
     from labctl import store
+    from labctl.report import text
 
+    words = f"{result.state}: {result.reason}" if result.reason else result.state
+    click.echo(f"{words}; {result.rows} rows in {result.path}", err=result.state != "finished")
     run = store.read(result.path)
-    if not quiet:
-        for line in extracted_lines(kind.extract(run.columns)):
-            click.echo(line)
-        for event in run.events:
-            click.echo(f"  {event.kind}: " + ", ".join(f"{k} = {v:g}" for k, v in event.details.items()))
+    for line in (*text.extracted(run), *map(text.event, run.events)):
+        click.echo(line)
     if plot and len(run):
         from labctl.report.plot import save
 
         click.echo(f"picture: {save([run], result.path.with_suffix('.png'))}")
-    words = f"{result.state}: {result.reason}" if result.reason else result.state
-    click.echo(f"{words}; {result.rows} rows in {result.path}", err=result.state != "finished")
-
-
-def extracted_lines(found: Sequence[Extracted]) -> list[str]:
-    """One line per number: value, uncertainty, definition."""
-    return [f"  {item.name} = {_with_uncertainty(item)}  ({item.definition})" for item in found]
-
-
-def _with_uncertainty(item: Extracted) -> str:
-    if item.uncertainty != item.uncertainty:
-        return show(item.value, item.unit, 4)
-    return f"{item.value:.4g} ± {item.uncertainty:.2g} {item.unit}"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 from pathlib import Path
 
 import click
+
+from labctl.errors import UsageError
 
 
 @click.command(epilog="Example: labctl serve --sim device-2 --port 1225 --seed 1")
@@ -49,6 +52,8 @@ def command(
     from labctl.cli.run import parse_settings
     from labctl.clocks import WallClock
 
+    if not math.isfinite(speed):
+        raise UsageError(f"--speed {speed} is not a finite number")
     seed = secrets.randbelow(2**32) if seed is None else seed
     choices = {name: yaml.scalar(value) for name, value in parse_settings(settings).items()}
     device = cards.build(sim, seed)

@@ -36,18 +36,20 @@ def command(target: str, plot: Path | None, parameters: bool) -> int:
 
 def _run(path: Path, plot: Path | None, parameters: bool) -> int:
     from labctl import store
+    from labctl.report import text
 
     run = store.read(path)
-    for name, text in _facts(run):
-        click.echo(f"{name:<12}{text}")
+    for name, fact in _facts(run):
+        click.echo(f"{name:<12}{fact}")
     if parameters:
         click.echo("parameters")
         for name, item in run.header.parameters.items():
             value = item["value"]
             click.echo(f"  {name:<18}{show(value, item['unit']) if isinstance(value, float) else value}")
-    _extracted(run)
-    for event in run.events:
-        click.echo(f"event       {event.kind} at row {event.row}: {dict(event.details)}")
+    if lines := list(text.extracted(run)):
+        click.echo("\n".join(["extracted", *lines]))
+    if run.events:
+        click.echo("\n".join(["events", *map(text.event, run.events)]))
     if plot is not None:
         from labctl.report.plot import save
 
@@ -80,25 +82,11 @@ def _facts(run: Run) -> list[tuple[str, str]]:
     return [*facts, ("notes", head.notes)] if head.notes else facts
 
 
-def _extracted(run: Run) -> None:
-    from labctl.cli.run import extracted_lines
-    from labctl.procedure import Procedure
-
-    name = run.header.procedure
-    if name not in plugins.names("procedures") or not len(run):  # a name in a file only chooses among installed recipes
-        return
-    kind = plugins.load("procedures", name, Procedure)  # type: ignore[type-abstract]
-    lines = extracted_lines(kind.extract(run.columns))
-    if lines:
-        click.echo("extracted")
-    for line in lines:
-        click.echo(line)
-
-
 def _device(name: str) -> int:
     from labctl import cards
 
     card = cards.read(name)
+    cards.build(name, None)  # a card that fits no model is said to be wrong, not shown as if it were right
     click.echo(f"{card.name}: {card.title}\nmodel {card.model}\n")
     for field, item in card.fields.items():
         click.echo(f"  {field:<12}{item.value:<12g}{item.unit:<9}{item.meaning}  [{item.source}]")

@@ -22,6 +22,16 @@ FORCE_CURRENT_CODES = {
 }  # fmt: skip
 
 
+def linear_count(start: float, stop: float, step: float) -> int:
+    """Count the levels of a linear VAR1 sweep: int(|(stop - start) / step| + 1.5), the manual's own formula (D 5-19 … 5-21).
+
+    So the last level, start + (count - 1) x step, is the one nearest to `stop`, not the last one before it: where the step
+    does not divide the span, the sweep ends up to half a step before `stop`, or up to half a step *beyond* it (VR1,0,1,0.4
+    goes to 1.2 V). step: any sign, not 0. A count too great for any instrument comes back as 1000001.
+    """
+    return int(min(abs((stop - start) / step), 1e6) + 1.5)
+
+
 @dataclass(frozen=True, slots=True)
 class SmuKind:
     """What one SMU can do; preamp: with a 4200-PA; high_power: a 4210/4211."""

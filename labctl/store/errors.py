@@ -1,4 +1,4 @@
-"""The one error of the store."""
+"""The errors of the store."""
 
 from __future__ import annotations
 
@@ -7,3 +7,11 @@ from labctl.errors import LabctlError
 
 class StoreError(LabctlError):
     """A run file or journal can't be written, read or recovered; the message names the file and says what to do."""
+
+
+class NameTaken(StoreError):
+    """The name asked for belongs to another run, stored, under way or dead. Nothing was created."""
+
+
+class EmptyJournal(StoreError):
+    """A journal without a byte: its program ended before anything was recorded. It was removed."""

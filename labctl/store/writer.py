@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from labctl.contracts import Block
 from labctl.store import files, frames, values
-from labctl.store.errors import StoreError
+from labctl.store.errors import NameTaken, StoreError
 from labctl.store.header import RunHeader, parse_time
 from labctl.store.model import CLOSED, OUTCOMES
 from labctl.store.recovery import journal_of, pack_in_place
@@ -56,11 +56,13 @@ class RunWriter:
         path_h5: Path,
         header: RunHeader,
         *,
+        unique: bool = False,
         sync_interval: float = 1.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> RunWriter:
         """Start the journal beside `path_h5` (same name, ``.jrn``), making its folder if need be.
 
+        unique: where the name is taken, take ``name.2.h5`` and so on instead of refusing; `path` says which.
         sync_interval: s by `clock` between syncs to the disk, math.inf for one at the end only (a virtual clock that
         leaps would else sync with every block). Raises StoreError if a run file or journal of that name exists.
         """
@@ -69,7 +71,7 @@ class RunWriter:
             raise StoreError(f"{path}: a run file's name must end in .h5")
         if math.isnan(sync_interval) or sync_interval < 0:
             raise StoreError(f"sync_interval = {sync_interval} s must be 0 s or more")
-        fd = _open(path)
+        path, fd = _reserve(path) if unique else (path, _open(path))
         writer = cls(path, fd, header, clock, sync_interval)
         try:
             files.hold(fd, wait=True)
@@ -210,15 +212,25 @@ class RunWriter:
         return f"a block {' and '.join(parts)}"
 
 
+def _reserve(path: Path) -> tuple[Path, int]:
+    for number in range(1, 10_000):
+        candidate = path if number == 1 else path.with_name(f"{path.stem}.{number}.h5")
+        try:
+            return candidate, _open(candidate)
+        except NameTaken:
+            continue
+    raise NameTaken(f"{path} and ten thousand numbered names beside it exist; choose another name")
+
+
 def _open(path: Path) -> int:
     journal = journal_of(path)
     if path.exists():
-        raise StoreError(f"{path} exists; run files are never overwritten, choose another name")
+        raise NameTaken(f"{path} exists; run files are never overwritten, choose another name")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         return files.create_exclusive(journal)
     except FileExistsError:
-        raise StoreError(f"{journal} exists: a run of that name is under way or died; recover it first") from None
+        raise NameTaken(f"{journal} exists: a run of that name is under way or died; recover it first") from None
     except OSError as error:
         raise StoreError(f"{journal} can't be created: {error.strerror}") from error
 

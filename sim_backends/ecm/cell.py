@@ -18,7 +18,7 @@ from .parameters import UNITS, check, pack
 from .variability import Cycles, draw_device
 
 NM = 1e-9
-#: V per junction; a bias above the first that comes back below the second without a filament is a failed attempt (Note 6)
+#: V per junction; a bias above the first that comes back below the second without a filament is a failed attempt: guess
 TRIED, GIVEN_UP = 0.3, 0.02
 #: of filaments in one dwell; a drive that makes and breaks them without end is a mistake worth hearing about
 MAX_RUPTURES = 1000
@@ -27,7 +27,7 @@ MAX_RUPTURES = 1000
 class EcmCell(DeviceModel):
     """A pristine ECM cell: form it with a few volts, or call `set_formed`; then it switches.
 
-    tolerance: m; greatest error of gap and radius in one step. 1e-11 is right for sweeps, 1e-12 for kinetics (Note 3).
+    tolerance: m; greatest error of gap and radius in one step. 1e-11 is right for sweeps, 1e-12 for kinetics (ecm-model.md 6).
     """
 
     name: ClassVar[str] = "ecm"
@@ -124,7 +124,7 @@ class EcmCell(DeviceModel):
         s[at.R], s[at.X], s[at.H] = cycle.r_n, min(s[at.X], cycle.x0), 0.0
 
     def _watch(self, voltage: float) -> None:
-        """Draw again after an attempt that made no filament, else one unlucky draw blocks the cell for ever (Note 8)."""
+        """Draw again after an attempt that made no filament, else one unlucky draw blocks the cell for ever."""
         if self._state[at.ON] > 0.5 or not self._formed():
             self._tried = False
         elif voltage > TRIED:

@@ -1,4 +1,6 @@
-"""The junction in its circuit: series resistance, and a source that becomes a current source at compliance (Note 2).
+"""The junction in its circuit: series resistance, and a source that becomes a current source at compliance.
+
+The equations are in ecm-model.md 5.
 
 Voltages and currents here are magnitudes; the caller restores the sign. Lengths are nm.
 """

@@ -1,4 +1,7 @@
-"""The electronic current of one junction: WKB tunnelling through a trapezoidal barrier, and the oxide's leak (Note 1.1)."""
+"""The electronic current of one junction: WKB tunnelling through a trapezoidal barrier, and the oxide's leak.
+
+The equations are in ecm-model.md 2.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from labctl.jit import Vector, kernel
 
 from .parameters import G_0, G_C, G_L, K_F, N_J, P_R, PHI, V_L, B
 
-#: V; below it the exact exponent is 0/0 and its first-order series is used (Note 1.1)
+#: V; below it the exact exponent is 0/0 and its first-order series is used (ecm-model.md 2)
 SMALL_V = 1e-3
 
 

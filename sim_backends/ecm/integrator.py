@@ -1,4 +1,4 @@
-"""Lets time pass: ROS2 with the analytic Jacobian of device and circuit together, and an adaptive step (Note 3).
+"""Lets time pass: ROS2 with the analytic Jacobian of device and circuit together, and an adaptive step.
 
 Being in compliance makes the gap relax to the circuit within nanoseconds while the dwell lasts milliseconds or hours, so
 the method must be stiff: ROS2 (Verwer et al., SIAM J. Sci. Comput. 20, 1456 (1999)) is L-stable, of order two for any
@@ -30,15 +30,15 @@ GAMMA = 1.0 - math.sqrt(0.5)
 MAX_TRIES = 20_000
 #: s; a step this short moves less than 0.001 nm at the greatest velocity, so it is accepted as it is
 SHORTEST = 1e-15
-#: greatest growth and shrinkage of the step from one attempt to the next, and its safety factor (Note 3)
+#: greatest growth and shrinkage of the step from one attempt to the next, and its safety factor (ecm-model.md 6)
 FASTER, SLOWER, SAFETY = 5.0, 0.1, 0.9
-#: of the dwell; first step after the source has changed (Note 3)
+#: of the dwell; first step after the source has changed (ecm-model.md 6)
 FIRST = 1e-3
 #: nm; a stable cell that would move less than this in all the time left takes it in one step
 QUIET = 1e-6
 #: greatest step times fastest growing mode; beyond 1/GAMMA the method would turn growth into decay
 RUNAWAY = 2.0
-#: nm below x0: here a filament counts as ruptured; and the share of x_min..x0 within which it counts as there (Note 6)
+#: nm below x0: here a filament counts as ruptured; and the share of x_min..x0 within which it counts as there: guess
 NEAR_X0 = 0.1
 ON_SHARE = 0.6
 
@@ -57,7 +57,7 @@ def slopes(
 
 @kernel
 def fits(p: Vector, x: float, r: float) -> bool:
-    """Tell whether a stage is a cell at all; the soft stops are no longer steep far outside (Note 3)."""
+    """Tell whether a stage is a cell at all; the soft stops are no longer steep far outside (ecm-model.md 3.5)."""
     margin = 2.5 * p[LAM_C]
     inside = p[X_MIN] - margin < x < p[THICKNESS] + margin
     return inside and 0.3 * p[R_N] < r < 1.2 * p[R_RES]
@@ -98,7 +98,7 @@ def longest(f: tuple[float, float, float, float, float, float, float], h: float,
 
 @kernel
 def settle(p: Vector, s: Vector) -> bool:
-    """Note the depth of the front and whether a filament is there; tell whether one ruptured in the step just taken."""
+    """Mark the depth of the front and whether a filament is there; tell whether one ruptured in the step just taken."""
     s[X_F] = min(s[X_F], s[X])
     if s[X] < p[X_MIN] + ON_SHARE * (p[X_0] - p[X_MIN]):
         s[ON] = 1.0

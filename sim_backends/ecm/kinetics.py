@@ -1,4 +1,4 @@
-"""How fast gap and radius move: growth, dissolution, rupture by surface diffusion, thickening, forming (Note 1.2, 1.3).
+"""How fast gap and radius move: growth, dissolution, rupture by surface diffusion, thickening, forming (ecm-model.md 3, 4).
 
 Velocities are magnitudes in nm/s, currents A, voltages V, lengths nm; `u` is the voltage across the junction, >= 0.
 """
@@ -44,12 +44,12 @@ from .parameters import (
 Rates = tuple[float, float, float, float, float, float, float, float, float]
 #: nm/s; a step this slow stands still, and its reciprocal is still a number
 STILL = 1e-150
-#: caps of the exponents of charge transfer and hopping, and of nucleation (Note 3); v_max decides long before them
+#: caps of the exponents of charge transfer and hopping, and of nucleation (ecm-model.md 3.5); v_max decides long before them
 CAP = 200.0
 CAP_NUCLEATION = 300.0
-#: of a soft stop: constant beyond this many lengths outside, at 1 - exp(3) (Note 1.2)
+#: of a soft stop: constant beyond this many lengths outside, at 1 - exp(3) (ecm-model.md 3.5)
 OUTSIDE = -3.0
-#: of delta; width of the edge of the layer that needs nucleation (Note 1.2)
+#: of delta; width of the edge of the layer that needs nucleation: guess
 EDGE = 0.2
 
 

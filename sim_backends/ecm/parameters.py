@@ -1,7 +1,7 @@
 """The parameters of an ECM cell: their names and units on a card, and their places in the kernels' vector.
 
 Inside the kernels lengths are nm, velocities nm/s, energies eV, everything else SI; that keeps every number near 1.
-"Note" stands for the project's physics note on the ECM model; its equation or table is given by section.
+"ecm-model.md" is data/ecm-model.md: the equations, what every field of a card means, and where the numbers come from.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from labctl.jit import Vector, vector
 V_T = 1.380649e-23 * 300.0 / 1.602176634e-19
 #: S; 2 e^2 / h (CODATA 2018)
 G_0 = 2.0 * 1.602176634e-19 * 1.602176634e-19 / 6.62607015e-34
-#: 1/nm; Fermi wave number of silver (free electrons, Note section 0)
+#: 1/nm; Fermi wave number of silver (free electrons)
 K_F = 12.0
-#: (4/3) sqrt(2 m_e e) / hbar in eV, V, nm (WKB exponent); five digits as in the Note, whose cards were fitted with them
+#: (4/3) sqrt(2 m_e e) / hbar in eV, V, nm (WKB exponent); five digits, with which the cards were fitted
 B_0 = 6.8309
 #: nm; Gibbs-Thomson length 2 gamma Omega / k_B T, gamma = 1.00 J/m^2 (guess, bulk silver 1.1-1.25), Omega = 1.706e-29 m^3
 R_GT = 2.0 * 1.00 * 1.706e-29 / (1.380649e-23 * 300.0) * 1e9
-#: nm/s; greatest velocity, about a lattice site per attempt (Note 1.2); without it forming overflows
+#: nm/s; greatest velocity, about a lattice site per attempt (ecm-model.md 3.5); without it forming overflows
 V_MAX = 1e12
 
 #: unit on a card, by field
@@ -59,7 +59,10 @@ THICKNESS, X_0, X_MIN, R_N, R_RES, KAPPA_I, A_F, V_FO, F_RES = (_PACKED.index(n)
 
 @dataclass(frozen=True, slots=True)
 class Cycle:
-    """What one filament drew (Note 6): nm, eV, nm; `forward` and `reverse` multiply the rates of growth and dissolution."""
+    """What one filament drew: nm, eV, nm; `forward` and `reverse` multiply the rates of growth and dissolution.
+
+    In ecm-model.md 7 they are m_0 and m_h.
+    """
 
     x0: float
     dg: float

@@ -1,4 +1,4 @@
-"""Where cells differ: drawn parameters, never noise on the output (Note 6).
+"""Where cells differ: drawn parameters, never noise on the output (ecm-model.md 7).
 
 A cell draws its size and barriers once (device to device), and every new filament draws its own site (cycle to cycle)
 from four AR(1) standard normals. All of it comes from the generator of one seed; without a seed nothing is drawn.
@@ -13,7 +13,7 @@ import numpy as np
 
 from .parameters import Cycle
 
-#: new normals are clipped to this, and the second AR(1) normal to its own floor: weakest-site truncation (Note 6)
+#: new normals are clipped to this, and the second AR(1) normal to its own floor: weakest-site truncation (guess)
 CLIP = (-1.9, 1.75)
 WEAKEST = -1.2
 
@@ -21,7 +21,7 @@ WEAKEST = -1.2
 def draw_device(values: Mapping[str, float], rng: np.random.Generator) -> dict[str, float]:
     """Draw one cell of the kind `values`: particle size, barrier, velocity scales and rupture gap, in the card's units.
 
-    The size d moves r_n with d and r_res with d^1.5 (Note 1 and 6); f_res follows as (r_res/r_n)^2.
+    The size d moves r_n with d and r_res with d^1.5 (ecm-model.md 1, 7); f_res follows as (r_res/r_n)^2.
     """
     size, barrier, v0, v_h, gap = rng.standard_normal(5)
     d = math.exp(values["d2d_size"] * size)
@@ -33,6 +33,7 @@ def draw_device(values: Mapping[str, float], rng: np.random.Generator) -> dict[s
         "dg": values["dg"] + values["d2d_dg"] * barrier,
         "v0": values["v0"] * math.exp(values["d2d_v"] * v0),
         "v_h": values["v_h"] * math.exp(values["d2d_v"] * v_h),
+        "v_fo": values["v_fo"] * math.exp(values["d2d_v"] * v_h),  # forming is hopping through the same oxide: guess
         "x0": values["x0"] * math.exp(values["d2d_x0"] * gap),
     }
 

@@ -1,10 +1,11 @@
 """Resolution, accuracy and noise of the SMU's ranges.
 
-The tables are the reference's recollection of the published data sheet (kxci reference 7.1, marked unconfirmed there): good for
+The tables are from memory of the published data sheet, never checked against it (data/kxci.md 5): good for
 sizes, not for claims. How errors are drawn from them is a guess: gain and offset of a range are normal, fixed for one
 instrument, with a quarter of the accuracy limit as standard deviation; noise is one resolution step (rms) at one power
 line cycle and normal filter, falling with the root of the integration time and with the filter factor (RM 6-84: twice the
-filter factor, half the noise).
+filter factor, half the noise). The resolution of the table belongs to that one cycle: a converter that averages longer counts
+in finer steps, so a step falls with the noise (guess; else long integration would show no noise at all, only one step).
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ class Range(NamedTuple):
 
 
 def _current(resolution: float, percent: float, offset: float, step: float) -> Range:
-    # the reference has no source accuracy for currents: taken equal to the measurement's; guess
+    # the source accuracy of currents is not known: taken equal to the measurement's; guess
     return Range(resolution, percent / 100, offset, step, percent / 100, offset)
 
 
@@ -79,12 +80,15 @@ class Converter:
         return Errors(*(self._rng.gauss(0.0, 1.0) * factor * limit for limit in limits))
 
     def read(self, value: float, span: float, averaging: float) -> float:
-        """The reading of `value` on range `span`; averaging: the noise is divided by it."""
+        """The reading of `value` on range `span`; averaging: the noise is divided by it, and above 1 the step, too."""
         row, error = self._table[span], self._errors[span]
         seen = value * (1.0 + error.gain) + error.offset
         if self._noise:
             seen += self._rng.gauss(0.0, self._noise * row.resolution / averaging)
-        return row.resolution * round(seen / row.resolution) if self._quantised else seen
+        if not self._quantised:
+            return seen
+        step = row.resolution / max(averaging, 1.0)
+        return step * round(seen / step)
 
     def apply(self, level: float, span: float) -> float:
         """The level that comes out when `level` is programmed on range `span`."""

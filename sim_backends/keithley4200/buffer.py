@@ -10,7 +10,7 @@ from labctl.kxci.numbers import engineering
 from .settings import SEPARATORS, Settings
 
 _CHANNEL_TIME = re.compile(r"CH\d+T")
-NORMAL = "N"
+UNMAPPED = 9.0e37  #: what a voltmeter that is not mapped measures (D 5-8)
 LETTER_NUMBERS = {
     "N": 0,
     "C": 1,
@@ -54,11 +54,13 @@ class Buffer:
 
 def number(value: float, digits: int, settings: Settings) -> str:
     """One number as the instrument writes it: blank or minus and engineering notation (D 2-10), or plain."""
+    if value == UNMAPPED and settings.unmapped == "manual":
+        return " 9.000e+37"  # as D 5-8 prints it, whatever the digits
     return f"{value: .{digits - 1}e}" if settings.numbers == "plain" else engineering(value, digits)
 
 
 def whole(found: tuple[list[float], list[str] | None], digits: int, settings: Settings) -> str:
-    """The reply to DO: letters before readings, none before times (reference 2.7)."""
+    """The reply to DO: letters before readings, none before times (D 2-10; data/kxci.md 4)."""
     values, letters = found
     if letters is None:
         texts = [number(value, digits, settings).strip() for value in values]

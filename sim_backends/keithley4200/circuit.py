@@ -2,6 +2,9 @@
 
 Idle time is not handed over bit by bit: it accrues until something changes or is measured, then the device gets it as one
 dwell, so how often a client asks has no influence on the physics.
+
+A reading is a mean over the converter's integration time, so what the terminals show after `integrate` is that mean: a device
+that switches meanwhile reads an intermediate value. The device itself lives through the same drive either way.
 """
 
 from __future__ import annotations
@@ -22,7 +25,8 @@ class Dwell(NamedTuple):
     """One entry of the ground truth: what the device really got, SI, voltages top against bottom.
 
     start: clock time; drive: open voltage of the sources; compliance: what limited the current; voltage and current: the
-    device's answer at the end.
+    device's answer at the end; mean: the current averaged over the integration time that ended the dwell, which is what a
+    meter was given; equal to `current` where nothing was measured.
     """
 
     start: float
@@ -31,6 +35,7 @@ class Dwell(NamedTuple):
     compliance: float
     voltage: float
     current: float
+    mean: float
 
 
 class Terminal(NamedTuple):
@@ -68,8 +73,8 @@ class Circuit:
         self._resistance = settings.series_resistance
         self._time = now
         self.truth: deque[Dwell] = deque(maxlen=settings.truth_length)
-        self.changed()
         self._response = Response(0.0, 0.0)
+        self.changed()
 
     def changed(self) -> None:
         """Take the SMUs' settings as they are now; let time pass *before* changing them, with `pass_to`."""
@@ -81,19 +86,46 @@ class Circuit:
             self._drive = FLOATING
         else:
             self._drive = Drive(top.open_voltage - bottom.open_voltage, limit, self._resistance)
+        self._answered = False
 
     def pass_to(self, now: float) -> None:
         """Let the device live until clock time `now` under what the outputs apply."""
         duration = now - self._time
         if duration <= 0.0:
             return
-        drive = self._drive
-        self._response = response = self._device.advance(drive, duration)
-        if self.truth.maxlen:
-            self.truth.append(
-                Dwell(self._time, duration, drive.voltage, drive.compliance, response.voltage, response.current)
-            )
+        self._response = response = self._device.advance(self._drive, duration)
+        self._answered = True
+        self._note(self._time, duration, response, response.current)
         self._time = now
+
+    def integrate(self, now: float, parts: int) -> None:
+        """Let the device live until `now` in `parts` equal dwells; the terminals then show the mean (trapezoids) over them.
+
+        Whether the current was limited is as at the end (guess: a comparator is read with the converter). parts 0: no mean.
+        In the truth it is one entry with the dwell before it, if that was under the same drive.
+        """
+        duration = now - self._time
+        if duration <= 0.0:
+            return
+        if not parts:
+            self.pass_to(now)
+            return
+        drive, advance = self._drive, self._device.advance
+        follows = self._answered
+        seen = [self._response if follows else advance(drive, 0.0)]
+        seen += [advance(drive, duration / parts) for _ in range(parts)]
+        self._response = _mean(seen)
+        self._answered = True
+        start = self._time
+        if follows and self.truth:
+            start = self.truth.pop().start
+        self._note(start, now - start, seen[-1], self._response.current)
+        self._time = now
+
+    def _note(self, start: float, duration: float, end: Response, mean: float) -> None:
+        if self.truth.maxlen:
+            drive = self._drive
+            self.truth.append(Dwell(start, duration, drive.voltage, drive.compliance, end.voltage, end.current, mean))
 
     @property
     def time(self) -> float:
@@ -124,8 +156,17 @@ class Circuit:
             return Terminal(smu.open_voltage, 0.0, smu.sources_current)
         response = self._response
         held = response.in_compliance and limiting
-        voltage = other.open_voltage + sign * response.voltage if held else smu.open_voltage
+        gave_way = limiting and response.voltage != self._drive.voltage  # at the end, or during a part of the mean
+        voltage = other.open_voltage + sign * response.voltage if gave_way else smu.open_voltage
         return Terminal(voltage, sign * response.current, held != smu.sources_current)
+
+
+def _mean(seen: list[Response]) -> Response:
+    """The trapezoidal mean of equally spaced responses, exact where they are all equal; limited as the last one is."""
+    first, last, parts = seen[0], seen[-1], len(seen) - 1
+    current = (sum(one.current - first.current for one in seen[1:-1]) + (last.current - first.current) / 2) / parts
+    voltage = (sum(one.voltage - first.voltage for one in seen[1:-1]) + (last.voltage - first.voltage) / 2) / parts
+    return Response(first.current + current, first.voltage + voltage, last.in_compliance)
 
 
 def _end(name: str, wiring: Mapping[str, int | None], smus: Mapping[int, Smu]) -> Smu | _Ground:

@@ -25,6 +25,8 @@ def execute(frame: Mainframe, command: Command) -> str | None:
     handler = HANDLERS.get(type(command))
     if handler is None:
         raise Refused(UNSUPPORTED)
+    if isinstance(command, m.Options) and frame.settings.options_while_busy == "wait":
+        frame.finish()
     pages.check(command, spec(command).where, frame.page, frame.busy, frame.settings.lenient_pages)
     return handler(frame, command)
 
@@ -68,6 +70,7 @@ def _clear_error(frame: Mainframe, _: m.ClearError) -> None:
 
 
 def _reset(frame: Mainframe, _: m.Reset) -> None:
+    """Every card as at power-on (D 4-5, 4-6): all outputs off at once, ranges and mapping gone; the page stays (guess)."""
     frame.power_on()
     frame.buffer.clear()
     if frame.settings.reset_clears_channels:
@@ -79,7 +82,7 @@ def _emulate(frame: Mainframe, command: m.Emulation) -> None:
 
 
 def _page(frame: Mainframe, command: Command) -> None:
-    frame.page = pages.PAGES[type(command)]
+    frame.turn_to(pages.PAGES[type(command)])
 
 
 # -- modeless ---------------------------------------------------------------------------------------------------------

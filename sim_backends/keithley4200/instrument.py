@@ -54,6 +54,11 @@ class SimKeithley4200(SimulatedInstrument):
         """What the device really got up to its last dwell, oldest first; bounded by the setting truth_length."""
         return list(self.frame.circuit.truth)
 
+    @property
+    def outputs(self) -> tuple[int, ...]:
+        """The SMUs whose outputs are on, by number, as of the last message: what a client may not know and a test should."""
+        return tuple(number for number, smu in self.frame.smus.items() if smu.output)
+
     def feed(self, data: bytes) -> bytes:
         """Take bytes of a client and return the replies to the messages now complete."""
         return b"".join([self._answer(message) for message in self._framer.feed(data)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from labctl.contracts import Clock, DeviceModel
 from labctl.errors import RemoteProtocolError, UsageError
@@ -22,6 +22,7 @@ from .timing import PRESETS, Integration
 
 BUFFER_READINGS = 4096  #: D 5-27, 5-37
 BUFFER_READINGS_4145 = 1024  #: in 4145 emulation (D 2-6)
+USER_PAGES = ("US", "UL")  #: where user mode's outputs belong
 NORMAL = 2  #: IT2, the integration time at start; guess
 
 
@@ -79,6 +80,12 @@ class Mainframe:
             self.run = None
             self.status.ready()
 
+    def finish(self) -> None:
+        """Let a running test come to its end, and the clock with it; one that repeats has none and runs on."""
+        while self.run is not None and not self.run.endless:
+            self.clock.sleep(max(self.run.due - self.clock.now(), 0.0))
+            self.catch_up()
+
     def settle(self) -> None:
         """Let the device live up to now under the present outputs, before they change."""
         self.circuit.pass_to(self.clock.now())
@@ -86,13 +93,23 @@ class Mainframe:
     def look(self, smu: Smu, current: bool) -> Terminal:
         """Take one user-mode measurement: the clock pays for it, then the terminal is looked at."""
         settling = self.integration.settling(smu.current_range) if current else 0.0
+        window = self.integration.window(self.settings.line_frequency)
         self.clock.sleep(self.integration.point_time(self.settings.line_frequency) + settling)
-        self.settle()
-        if current and (moves := smu.range_moves(self.circuit.at(smu).current)):
+        self.circuit.pass_to(self.clock.now() - window)
+        if current and (moves := smu.follow(self.circuit.at(smu).current)):
             self.clock.sleep(moves * self.settings.range_change_time)
-            self.settle()
+        self._integrate(window)
+        while current and (moves := smu.widen(self.circuit.at(smu).current)):  # grew out of the range meanwhile: again
+            self.clock.sleep(moves * self.settings.range_change_time + window)
+            self._integrate(window)
         self.status.ready()
         return self.circuit.at(smu)
+
+    def _integrate(self, window: float) -> None:
+        """Take the mean over the last `window` seconds of the clock."""
+        now = self.clock.now()
+        self.circuit.pass_to(now - window)
+        self.circuit.integrate(now, self.settings.integration_parts)
 
     # -- tests --------------------------------------------------------------------------------------------------------
     def start(self, repeat: bool = False, append: bool = False) -> None:
@@ -109,11 +126,22 @@ class Mainframe:
             smus[n].rehearse(program.sources, program.values, program.compliance)
         self.settle()
         self.status.clear_ready()
-        for smu in self.smus.values():  # those without a part go off: system mode takes the outputs over (guess)
-            if smu not in smus.values():
-                smu.off()
+        if self.settings.left_on != "stays":
+            self._switch_off(smu for smu in self.smus.values() if smu not in smus.values())
         conditions = Conditions(self.integration, self.exit_on_compliance, repeat, append)
         self.run = Run(self.setup.copy(), plan, conditions, smus, self.circuit, self.buffer, self.settings)
+
+    def turn_to(self, page: str) -> None:
+        """Go to a page; what outputs left on in user mode do then is a setting."""
+        if self.settings.left_on == "until_page" and self.page in USER_PAGES and page not in USER_PAGES:
+            self.settle()
+            self._switch_off(self.smus.values())
+        self.page = page
+
+    def _switch_off(self, smus: Iterable[Smu]) -> None:
+        for smu in smus:
+            smu.off()
+        self.circuit.changed()
 
     def _set_source_ranges(self, plan: planning.Plan) -> None:
         """SR: 0 auto, 2 best fixed (the one that holds the largest level), otherwise that range (D 5-30)."""

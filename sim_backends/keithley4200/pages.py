@@ -12,9 +12,9 @@ PAGES: dict[type[Command], str] = {
     m.LibraryMode: "UL",
 }  # fmt: skip
 SYSTEM = ("DE", "SS", "SM", "MD")
-#: (command, page) that vendor scripts use against the manual's rule, and that work (reference 2.1)
+#: (command, page) that vendor scripts use against the manual's rule, and that work (data/kxci.md 3)
 LENIENT = {(m.ListNames, "MD"), (m.MapChannel, "US")}
-#: what is answered while a test runs; everything else is -980 (reference 8.1)
+#: what is answered while a test runs; everything else is -980 (data/kxci.md 3; the list is a guess)
 WHILE_BUSY = (m.PollStatus, m.GetReading, m.GetError, m.ClearError, m.Identify, m.Model)
 
 

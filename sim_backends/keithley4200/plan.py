@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from labctl.kxci.ranges import LINEAR_POINTS, LIST_POINTS, SMALLEST_STEP
+from labctl.kxci.ranges import LINEAR_POINTS, LIST_POINTS, SMALLEST_STEP, linear_count
 
 from .refusal import ARGUMENT, ILLEGAL_SETUP, Refused
 from .setup import CONSTANT, VAR1, VAR1_PRIME, VAR2, Levels, Quantity, Setup
@@ -33,14 +33,14 @@ class Plan:
 
 
 def linear(start: float, stop: float, step: float, is_voltage: bool) -> tuple[float, ...]:
-    """Levels of a linear VAR1 sweep: int(|(stop - start) / step| + 1.5) of them (D 5-19 … 5-21); at most 1024."""
+    """Levels of a linear VAR1 sweep, at most 1024; the last may be half a step beyond `stop` (`ranges.linear_count`)."""
     if is_voltage:  # the manual forces small starts and steps to zero (D 5-21)
         start, step = (0.0 if abs(value) < SMALLEST_STEP else value for value in (start, step))
     if start == stop:
         return (start,)
     if step == 0.0:
         raise Refused(ARGUMENT)
-    count = int(min(abs((stop - start) / step), 1e6) + 1.5)
+    count = linear_count(start, stop, step)
     if count > LINEAR_POINTS:
         raise Refused(ARGUMENT)
     signed = math.copysign(step, stop - start)

@@ -2,6 +2,9 @@
 
 A point is applied when the one before it is done, and measured at its due time; both happen only when the clock is known
 to have passed it. An abort therefore ends the stimulus where it is: the device never sees a later level.
+
+The range is chosen before the integration begins. A current that grows beyond it meanwhile costs a second integration on
+the next range, as an autoranging meter does; any other change meanwhile shows as the mean of the two states.
 """
 
 from __future__ import annotations
@@ -9,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from .buffer import Buffer, Column
+from .buffer import UNMAPPED, Buffer, Column
 from .circuit import Circuit, Terminal
 from .plan import Plan, Program
 from .settings import Settings
@@ -17,7 +20,6 @@ from .setup import ChannelDefinition, Setup
 from .smu import Smu
 from .timing import EXTRA_HOLD, Integration
 
-UNMAPPED = 9.0e37  #: what a voltmeter that is not mapped measures (D 5-8)
 Reader = Callable[[Terminal, int], float]
 
 
@@ -84,6 +86,7 @@ class Run:
         self._circuit, self._buffer, self._settings = circuit, buffer, settings
         self._channels = {n: _Channel(smus[n], program) for n, program in plan.programs.items()}
         self._point_time = conditions.integration.point_time(settings.line_frequency)
+        self._window = conditions.integration.window(settings.line_frequency)
         self.active = True
         self._index = 0
         self._began = self._scheduled = self._due = circuit.time
@@ -97,12 +100,22 @@ class Run:
     def advance_to(self, now: float) -> None:
         """Play every point that is done by `now`."""
         while self.active and self._due <= now:
-            self._circuit.pass_to(self._due)
-            if not self._settled and (moves := self._range_moves()):
-                self._settled = True
-                self._due += moves * self._settings.range_change_time
+            self._circuit.pass_to(self._due - self._window)
+            if not self._settled and self._rerange(Smu.follow, again=0.0):
                 continue
-            self._measure()
+            self._circuit.integrate(self._due, self._settings.integration_parts)
+            if not self._rerange(Smu.widen, again=self._window):
+                self._measure()
+
+    @property
+    def due(self) -> float:
+        """When the next point is done, s of the clock."""
+        return self._due
+
+    @property
+    def endless(self) -> bool:
+        """Whether it runs until it is aborted (ME2)."""
+        return self._conditions.repeat
 
     def abort(self, now: float) -> None:
         """Stop where the clock stands; outputs end as after a whole test."""
@@ -130,11 +143,14 @@ class Run:
         spans = [c.smu.current_range for c in self._channels.values() if c.measures_current]
         return max((self._conditions.integration.settling(span) for span in spans), default=0.0)
 
-    def _range_moves(self) -> int:
-        return max(
-            (c.smu.range_moves(self._circuit.at(c.smu).current) for c in self._channels.values() if c.measures_current),
-            default=0,
-        )
+    def _rerange(self, move: Callable[[Smu, float], int], again: float) -> bool:
+        """Let the current meters change range; if one does, the point is due later: by its decades, and `again` s."""
+        self._settled = True
+        measuring = [c.smu for c in self._channels.values() if c.measures_current]
+        moves = max((move(smu, self._circuit.at(smu).current) for smu in measuring), default=0)
+        if moves:
+            self._due += moves * self._settings.range_change_time + again
+        return moves > 0
 
     def _measure(self) -> None:
         seen = [(channel, self._circuit.at(channel.smu)) for channel in self._channels.values()]

@@ -53,11 +53,23 @@ class Settings:
         "error"  # below 11 % of a fixed range (RM 3-4): -991, or raised; guess
     )
     longest_number: int = 12  # characters (D 5-6); 0: no limit
+    # *OPT? while a test runs: refused (-980), or answered only when the test is over, and nothing else before (py4200A waits
+    # for the end of a test that way on a real instrument)
+    options_while_busy: Literal["refuse", "wait"] = "refuse"
+    # whether RG also ends a fixed current range (RI); if not, it lasts until *RST or a device clear; guess
+    range_floor_ends_fixed: bool = True
+    # when system mode switches off an output that user mode or ST n,0 left on and that has no part in the test: when the
+    # test starts; already when US is left for a system page; or never. No source tells, all three are guesses
+    left_on: Literal["until_test", "until_page", "stays"] = "until_test"
+    unmapped: Literal["manual", "engineering"] = "manual"  # reading of an unmapped VM: 9.000e+37 (D 5-8), or 90.000E+36
 
     # -- the analogue side --
     noise: float = 1.0  # factor on the reading noise of `accuracy`; 0: none
     offset: float = 1.0  # factor on gain and offset errors of source and measurement; 0: none
     quantisation: bool = True  # readings and source levels in steps of their ranges' resolution
+    # equal parts of the integration time whose ends are averaged into a reading (trapezoids); 0: a reading is the state at
+    # the end, as of an infinitely fast converter. More parts follow a device that switches meanwhile better, and cost time
+    integration_parts: int = 4
     series_resistance: float = 0.0  # ohm, cables and contacts
 
     # -- time --
@@ -85,7 +97,7 @@ class Settings:
 
 
 #: smallest value of the numeric settings that are not merely >= 0, with the greatest
-_BOUNDS = {"digits": (3, 7), "line_frequency": (1.0, 1000.0)}
+_BOUNDS = {"digits": (3, 7), "line_frequency": (1.0, 1000.0), "integration_parts": (0, 1000)}
 
 
 def _check(name: str, value: Any, hint: Any) -> None:

@@ -8,7 +8,7 @@ So both kinds are one pair of numbers, and being "in compliance" means the other
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from labctl.kxci.ranges import FORCE_CURRENT_CODES, FORCE_VOLTAGE_CODES, OVER_RANGE, VOLTAGE_RANGES, SmuKind
 
@@ -22,7 +22,7 @@ LEAST_VOLTAGE_COMPLIANCE = 0.02  #: V (RM 3-4)
 COMMON_SPAN = 20.0  #: V; source range of a channel in COM mode is irrelevant, it is hard ground
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Ranging:
     """How the meters range: fixed ranges (None: auto) and the floor of the current's autorange, A and V."""
 
@@ -88,13 +88,6 @@ class Smu:
         self.open_voltage, self.current_limit = math.copysign(limit, applied), abs(applied)
         self._source_span, self._programmed = span, (compliance, code)
 
-    def refresh(self) -> None:
-        """Apply a change of ranges to what is sourced already. Raises Refused where it does not fit."""
-        if not self.output or self._programmed is None:
-            return
-        compliance, code = self._programmed
-        (self.force_current if self.sources_current else self.force_voltage)(self.level, compliance, code)
-
     def rehearse(self, sources: str | None, values: tuple[float, ...], compliance: float) -> None:
         """Refuse a program before any of it is applied; afterwards none of its levels can be refused."""
         worst = max(values, key=abs)
@@ -137,6 +130,39 @@ class Smu:
             raise Refused(ARGUMENT)
         return span
 
+    # -- ranges -------------------------------------------------------------------------------------------------------
+    # They work at once, also under an output that is on: a fixed range takes the compliance sent with it, which it caps
+    # (RM 3-4), and a range that is no longer fixed sets the compliance free again. With the output off nothing of a
+    # compliance is kept: whatever switches it on (DV, DI, a test) brings its own.
+    def fix_current(self, span: float, compliance: float) -> None:
+        """Stay on current range `span` (A), at most `compliance` A (RI, D 5-42). Raises Refused, changing nothing."""
+        self._limited(max(abs(compliance), self.kind.lowest_compliance), span)
+        self._change(replace(self.ranging, current=span), None if self.sources_current else compliance)
+        self.current_range = span
+
+    def fix_voltage(self, span: float, compliance: float) -> None:
+        """Stay on voltage range `span` (V), at most `compliance` V (RV, D 5-43). Raises Refused, changing nothing."""
+        self._limited(max(abs(compliance), LEAST_VOLTAGE_COMPLIANCE), span)
+        self._change(replace(self.ranging, voltage=span), compliance if self.sources_current else None)
+
+    def set_floor(self, floor: float) -> None:
+        """Take `floor` (A) as the lowest range of autorange (RG, D 5-41); whether that ends a fixed range is a setting."""
+        fixed = None if self._settings.range_floor_ends_fixed else self.ranging.current
+        self._change(replace(self.ranging, floor=floor, current=fixed), None)
+
+    def _change(self, ranging: Ranging, compliance: float | None) -> None:
+        """Range otherwise from now on; compliance: the new one of an output that is on, None: the one it has."""
+        before, self.ranging = self.ranging, ranging
+        if not self.output or self._programmed is None:  # a common has no compliance of its own
+            return
+        present, code = self._programmed
+        force = self.force_current if self.sources_current else self.force_voltage
+        try:
+            force(self.level, present if compliance is None else compliance, code)
+        except Refused:
+            self.ranging = before
+            raise
+
     def _limited(self, compliance: float, fixed: float | None) -> float:
         if fixed is None:
             return compliance
@@ -147,16 +173,24 @@ class Smu:
         return min(compliance, OVER_RANGE * fixed)
 
     # -- measuring ----------------------------------------------------------------------------------------------------
-    def range_moves(self, current: float) -> int:
-        """How many decades the current meter must move to read `current` A."""
+    def follow(self, current: float) -> int:
+        """Move the current meter to the range for `current` A; returns how many decades that was."""
+        wanted = self._meter_span(current)
+        if wanted == self.current_range:
+            return 0
         spans = self.kind.current_ranges
-        return abs(spans.index(self._meter_span(current)) - spans.index(self.current_range))
+        moves = abs(spans.index(wanted) - spans.index(self.current_range))
+        self.current_range = wanted
+        return moves
+
+    def widen(self, current: float) -> int:
+        """Move the current meter up if `current` A is too much for its range; returns the decades moved."""
+        return self.follow(current) if self._meter_span(current) > self.current_range else 0
 
     def read_current(self, current: float, integration: Integration) -> float:
-        """What the meter shows for `current` A; moves the range. 0 with the interlock open (D 3-7)."""
+        """What the meter shows for `current` A on the range it is on. 0 with the interlock open (D 3-7)."""
         if not self._settings.interlock_closed:
             return 0.0
-        self.current_range = self._meter_span(current)
         return self._amperes.read(current, self.current_range, averaging(integration))
 
     def read_voltage(self, voltage: float, integration: Integration) -> float:

@@ -20,10 +20,10 @@ MODES: dict[int, Quantity | None] = {1: "V", 2: "I", COMMON: None}  #: D 5-7
 
 # -- DE ---------------------------------------------------------------------------------------------------------------
 def _define(frame: Mainframe, command: m.DefineChannel) -> None:
-    frame.smu(command.channel)
     if command.voltage is None or command.current is None or command.function is None:
-        frame.setup.define(command.channel, None)
+        frame.setup.define(command.channel, None)  # also of an SMU that is not there: scripts do it (D 5-5, 5-8)
         return
+    frame.smu(command.channel)
     sources = MODES[command.mode or COMMON]
     frame.setup.define(command.channel, ChannelDefinition(command.voltage, command.current, sources, command.function))
 

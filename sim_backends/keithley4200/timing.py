@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-PER_CYCLE = 0.0671  #: s per point and power line cycle, measured by one lab over LAN (kxci reference 7.1)
+PER_CYCLE = 0.0671  #: s per point and power line cycle, measured by one lab over LAN (data/kxci.md 5)
 PER_POINT = 0.00675  #: s per point, same source
 EXTRA_HOLD = 0.0195  #: s at the start of a test, same source
 REFERENCE_LINE = 60.0  #: Hz; PER_CYCLE is four cycles of 60 Hz, so that lab is taken to have had 60 Hz; guess
@@ -24,8 +24,18 @@ class Integration:
 
     def point_time(self, line_frequency: float) -> float:
         """Seconds one point takes, without delays; grows with the square of the filter factor (RM 6-84)."""
-        filtering = max(1.0, self.filter_factor) ** 2 if self.filter_costs else 1.0
-        return PER_CYCLE * self.cycles * filtering * REFERENCE_LINE / line_frequency + PER_POINT
+        return PER_CYCLE * self.cycles * self._filtering() * REFERENCE_LINE / line_frequency + PER_POINT
+
+    def window(self, line_frequency: float) -> float:
+        """Seconds, at the end of a point's time, over which a reading is averaged: 1 PLC is 1/60 s (D 5-39, 5-40).
+
+        That the filter's further readings prolong it by the square of its factor, like the point: guess. What else a point
+        costs (`PER_CYCLE` is four cycles) is taken to be the converter's own business, before the window: guess.
+        """
+        return self.cycles * self._filtering() / line_frequency
+
+    def _filtering(self) -> float:
+        return max(1.0, self.filter_factor) ** 2 if self.filter_costs else 1.0
 
     def settling(self, current_range: float) -> float:
         """Seconds waited before measuring on `current_range` (A)."""

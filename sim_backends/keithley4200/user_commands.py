@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from labctl.errors import LimitError
@@ -11,12 +10,11 @@ from labctl.kxci import messages as m
 from labctl.kxci.ranges import OVER_RANGE, VOLTAGE_RANGES
 from labctl.kxci.spec import Command
 
-from .buffer import number
+from .buffer import UNMAPPED, number
 from .circuit import Terminal
 from .mainframe import Mainframe
 from .refusal import ARGUMENT, NOT_MAPPED, Refused
-from .running import UNMAPPED
-from .smu import Ranging, Smu
+from .smu import Smu
 
 #: SMU by TV code (D 5-35); the other codes are voltmeters
 SMU_BY_CODE = {1: 1, 2: 2, 3: 3, 4: 4, 7: 5, 8: 6, 9: 7, 10: 8}
@@ -36,8 +34,9 @@ def _force(frame: Mainframe, command: m.ForceVoltage | m.ForceCurrent) -> None:
     frame.circuit.changed()
 
 
-def _force_source(frame: Mainframe, command: m.ForceVoltageSource) -> None:
-    raise Refused(NOT_MAPPED)  # no VS channel is mapped to an instrument here (D 5-32)
+def _force_source(_: Mainframe, command: m.ForceVoltageSource) -> None:
+    if command.value is not None:  # no VS channel is mapped to an instrument here (D 5-32); bare is off: nothing to do
+        raise Refused(NOT_MAPPED)
 
 
 def _take_current(frame: Mainframe, command: m.TakeCurrent) -> str:
@@ -67,28 +66,31 @@ def _reply(frame: Mainframe, seen: Terminal, place: str, value: float) -> str:
 
 # -- ranges -----------------------------------------------------------------------------------------------------------
 def _floor(frame: Mainframe, command: m.RangeFloor) -> None:
-    """RG: the lowest range of autorange; ends a fixed range (guess). The manual prints signed limits: a magnitude."""
+    """RG: the lowest range of autorange, at once. The manual prints signed limits: a magnitude."""
     smu = frame.smu(command.channel)
     floor = _current_range(smu, abs(command.value))
     frame.settle()
-    smu.ranging.floor, smu.ranging.current, smu.ranging.voltage = floor, None, None
+    smu.set_floor(floor)
+    frame.circuit.changed()
 
 
 def _fixed_current(frame: Mainframe, command: m.FixedCurrentRange) -> None:
-    """RI: the current range from now on. Its compliance is checked and not applied (guess: a range needs none)."""
+    """RI: the current range and compliance from now on, also of an output that is on."""
     smu = frame.smu(command.channel)
-    smu.check_current(command.value, command.compliance)
+    smu.check_voltage(0.0, command.compliance)
     span = _current_range(smu, command.value)
-    _fix(frame, smu, replace(smu.ranging, current=span))
-    smu.current_range = span
+    frame.settle()
+    smu.fix_current(span, command.compliance)
+    frame.circuit.changed()
 
 
 def _fixed_voltage(frame: Mainframe, command: m.FixedVoltageRange) -> None:
-    """RV: the nearest voltage range that fits, from now on (D 5-43)."""
+    """RV: the nearest voltage range that fits and the compliance from now on, also of an output that is on."""
     smu = frame.smu(command.channel)
-    smu.check_voltage(command.value, command.compliance)
     span = next(span for span in VOLTAGE_RANGES if abs(command.value) <= span * OVER_RANGE)
-    _fix(frame, smu, replace(smu.ranging, voltage=span))
+    frame.settle()
+    smu.fix_voltage(span, command.compliance)
+    frame.circuit.changed()
 
 
 def _current_range(smu: Smu, value: float) -> float:
@@ -96,18 +98,6 @@ def _current_range(smu: Smu, value: float) -> float:
         return smu.kind.range_for(value)
     except LimitError:
         raise Refused(ARGUMENT) from None
-
-
-def _fix(frame: Mainframe, smu: Smu, ranging: Ranging) -> None:
-    """Change ranges under a source that may be on: a fixed range caps its compliance (RM 3-4), or does not fit at all."""
-    frame.settle()
-    before, smu.ranging = smu.ranging, ranging
-    try:
-        smu.refresh()
-    except Refused:
-        smu.ranging = before
-        raise
-    frame.circuit.changed()
 
 
 HANDLERS: dict[type[Command], Callable[[Mainframe, Any], str | None]] = {

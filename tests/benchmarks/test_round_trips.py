@@ -85,7 +85,7 @@ def test_over_tcp(served_port: int, compare: Callable[..., dict[str, float]]) ->
             our_driver_status=repeat(lambda: driver.status),
         )
     link.close()
-    assert ratios["our_link"] > 0.5, "the link's checks cost no more than a bare PyVISA query again"
+    assert ratios["our_link"] > 0.9, "the link's checks cost more than a bare PyVISA query does"
 
 
 def test_in_process(compare: Callable[..., dict[str, float]]) -> None:
@@ -103,4 +103,4 @@ def test_in_process(compare: Callable[..., dict[str, float]]) -> None:
             our_link=repeat(lambda: link.query("SP")),
             our_driver_status=repeat(lambda: driver.status),
         )
-    assert ratios["our_link"] > 0.3
+    assert ratios["our_link"] > 0.7

@@ -163,21 +163,21 @@ class RangeFloor(Command):
 @command("RI", "D 5-42")
 @frozen
 class FixedCurrentRange(Command):
-    """Go to a fixed current range now."""
+    """Go to a fixed current range (A) now, and set the current compliance (A): ``RI 1,1E-3,1E-3`` is 1 mA and 1 mA."""
 
     channel: Channel
     value: Current
-    compliance: Voltage
+    compliance: Current
 
 
 @command("RV", "D 5-43")
 @frozen
 class FixedVoltageRange(Command):
-    """Go to a fixed voltage range now (the nearest that fits)."""
+    """Go to a fixed voltage range (V; the nearest that fits) now, and set the voltage compliance (V): ``RV 1,2,1``."""
 
     channel: Channel
     value: Voltage
-    compliance: Current
+    compliance: Voltage
 
 
 @command("EC", "D 5-38")

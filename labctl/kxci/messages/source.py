@@ -18,7 +18,10 @@ def _sweep_problem(kind: int, compliance: float | None) -> str:
 @command("VR", "D 5-19", "SS", counts=(3, 5))
 @frozen
 class VoltageSweep(Command):
-    """Sweep VAR1 in voltage: kind 1 linear, 2/3/4 log (10, 25, 50 points a decade: guess); log sends start and stop only."""
+    """Sweep VAR1 in voltage: kind 1 linear, 2/3/4 log (10, 25, 50 points a decade: guess); log sends start and stop only.
+
+    A linear sweep ends at the level nearest to `stop`, up to half a step beyond it: see `ranges.linear_count`.
+    """
 
     kind: Annotated[int, Between(1, 4)]
     start: Voltage
