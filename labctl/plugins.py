@@ -111,8 +111,9 @@ def survey(kind: Kind, base: type[T]) -> Iterator[tuple[str, type[T] | Exception
 
 def suggestion(name: str, among: list[str]) -> str:
     """ " (did you mean 'x'?)" or nothing."""
-    close = difflib.get_close_matches(name, among, 1, cutoff=0.78)
-    return f" (did you mean {close[0]!r}?)" if close else ""
+    by_lower = {item.lower(): item for item in among}
+    close = difflib.get_close_matches(name.lower(), by_lower, 1, cutoff=0.78)
+    return f" (did you mean {by_lower[close[0]]!r}?)" if close else ""
 
 
 def _singular(kind: Kind) -> str:

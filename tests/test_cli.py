@@ -134,3 +134,54 @@ def test_a_broken_plugin_is_reported_by_list_and_doctor(tmp_path: Path) -> None:
         assert done.returncode == 1
         assert "broken" in done.stdout
         assert "division by zero" in done.stdout
+
+
+def test_recover_goes_on_after_a_bad_journal(tmp_path: Path) -> None:
+    (tmp_path / "a.jrn").touch()
+    (tmp_path / "b.jrn").write_bytes(b"this is no journal at all, but quite long")
+    done = labctl("recover", ".", folder=tmp_path)
+    assert done.returncode == 1
+    assert "a.jrn held nothing" in done.stdout
+    assert "b.jrn" in done.stderr
+
+
+def test_runs_started_in_the_same_second_get_names_of_their_own(tmp_path: Path) -> None:
+    for _ in range(3):
+        assert labctl("run", "iv-sweep", "--sim", "ohmic", "--set", "step=0.5", folder=tmp_path).returncode == 0
+    assert len(list((tmp_path / "runs").glob("*.h5"))) == 3
+    taken = labctl("run", "iv-sweep", "--sim", "ohmic", "--set", "step=0.5", "--out", "r.h5", folder=tmp_path)
+    again = labctl("run", "iv-sweep", "--sim", "ohmic", "--set", "step=0.5", "--out", "r.h5", folder=tmp_path)
+    assert (taken.returncode, again.returncode) == (0, 1)
+    assert "never overwritten" in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["run", "iv-sweep", "--sim", "ohmic", "--out", "x.csv"], 2, "a run file ends in .h5"),
+        (["run", "iv-sweep", "--sim", "ohmic", "--out", "taken/sub"], 1, "taken"),
+        (["run", "iv-sweep", "--sim", "ohmic", "--set", "compliance=1e99999999999999999999"], 2, "a computer can hold"),
+        (["run", "iv-sweep", "--sim", "ohmic", "--set", "step=1e-9"], 2, "steps is too long"),
+        (["run", "iv-sweep", "--sim", "ohmic", "--sample", "a\\b"], 2, "write parts joined by '/'"),
+        (["run", "broken", "--sim", "ohmic"], 2, "can't be loaded: ZeroDivisionError"),
+        (["serve", "--sim", "ohmic", "--speed", "inf"], 2, "not a finite number"),
+    ],
+)
+def test_no_mistake_ends_in_a_traceback(arguments: list[str], code: int, message: str, tmp_path: Path) -> None:
+    (tmp_path / "procedures").mkdir()
+    (tmp_path / "procedures" / "broken.py").write_text("1/0")
+    (tmp_path / "taken").touch()
+    done = labctl(*arguments, folder=tmp_path, LABCTL_PLUGINS=str(tmp_path))
+    assert done.returncode == code
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_run_says_which_limits_hold(tmp_path: Path) -> None:
+    station = Path(__file__).resolve().parent.parent / "data" / "stations" / "simulated.yaml"
+    where = ["run", "iv-sweep", "--station", str(station), "--set", "step=0.5"]
+    done = labctl(*where, "--sample", "W12/D3-4/C5", folder=tmp_path)
+    assert "limits: 100 uA (sample W12/D3-4/C5), 2 V (sample W12/D3-4/C5)" in done.stderr
+    typo = labctl(*where, "--sample", "w12/D3-4/C5", folder=tmp_path)
+    assert typo.returncode == 2
+    assert "did you mean 'W12'" in typo.stderr

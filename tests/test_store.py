@@ -19,7 +19,7 @@ from store_runs import END, START, Ticks, block, header, record, same, writer
 from labctl import store
 from labctl.contracts import Block, Status
 from labctl.quantities import Column
-from labctl.store import PlotSpec, RunHeader, RunWriter, StoreError, read
+from labctl.store import PlotSpec, RunHeader, RunWriter, StoreError, files, read
 
 
 # -- round trip -------------------------------------------------------------------------------------------------------
@@ -63,7 +63,7 @@ def test_journal_and_run_file_say_the_same(tmp_path: Path) -> None:
     dead = read(tmp_path / "run.jrn")
     packed = read(store.recover(tmp_path / "run.jrn"))
     assert same(dead, packed)
-    assert (dead.state, dead.end_time) == ("died", "2026-11-24T09:30:02.500000+01:00")  # ten ticks of 0.25 s
+    assert (dead.state, dead.end_time) == ("died", "2026-11-24T09:30:03+01:00")  # twelve ticks of 0.25 s
     assert live.columns["time"].tobytes() == dead.columns["time"].tobytes()
 
 
@@ -318,15 +318,15 @@ def test_a_name_taken_meanwhile_is_left_alone(tmp_path: Path, caplog: pytest.Log
 
 
 def test_a_name_held_by_a_viewer_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    replace = os.replace
+    rename = files.rename_new
 
     def refuse(source: Path, target: Path) -> None:
-        if Path(target).name == "run.h5":
+        if target.name == "run.h5":
             raise PermissionError(13, "The process cannot access the file")
-        replace(source, target)
+        rename(source, target)
 
     run = writer(tmp_path)
-    monkeypatch.setattr(os, "replace", refuse)
+    monkeypatch.setattr(files, "rename_new", refuse)
     assert run.finish("finished") == tmp_path / "run.1.h5"
     assert [item.name for item in tmp_path.iterdir()] == ["run.1.h5"]
 
@@ -455,3 +455,56 @@ def test_header_of_a_newer_labctl_is_read_without_what_is_new() -> None:
     for damaged in ("{}", "[]", "nonsense", text.replace("float64", "float16")):
         with pytest.raises(StoreError, match=r"here: the header of the run can't be understood"):
             RunHeader.from_json(damaged, "here")
+
+
+# -- names --------------------------------------------------------------------------------------------------------------
+def test_a_taken_name_is_refused_or_numbered(tmp_path: Path) -> None:
+    first = RunWriter.create(tmp_path / "run.h5", header(), unique=True)
+    with pytest.raises(store.NameTaken):
+        RunWriter.create(tmp_path / "run.h5", header())
+    second = RunWriter.create(tmp_path / "run.h5", header(), unique=True)
+    third = RunWriter.create(tmp_path / "run.h5", header(), unique=True)
+    assert [run.path.name for run in (first, second, third)] == ["run.h5", "run.2.h5", "run.3.h5"]
+    assert len({run.finish("finished") for run in (third, first, second)}) == 3
+
+
+def test_a_run_never_takes_a_name_that_another_took_meanwhile(tmp_path: Path) -> None:
+    run = writer(tmp_path)
+    (tmp_path / "run.h5").write_text("somebody else's")
+    assert run.finish("finished") == tmp_path / "run.1.h5"
+    assert (tmp_path / "run.h5").read_text() == "somebody else's"
+
+
+def test_a_name_too_long_to_be_packed_is_refused_before_anything_is_measured(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="too long"):
+        RunWriter.create(tmp_path / f"{'x' * 231}.h5", header())
+    run = RunWriter.create(tmp_path / f"{'x' * 230}.h5", header())
+    record(run)
+    assert read(run.finish("finished")).state == "finished"
+
+
+# -- notes --------------------------------------------------------------------------------------------------------------
+def test_rows_of_a_test_that_failed_are_not_replaced_by_a_later_block(tmp_path: Path) -> None:
+    run = writer(tmp_path)
+    note = run.stimulus("sweep", {})
+    run.append(block(0, 3, provisional=True))
+    run.outcome(note, "failed")
+    run.append(block(3, 2))
+    assert run.rows == 5
+    found = read(run.finish("finished"))
+    assert len(found) == 5
+    assert [bool(s & Status.PROVISIONAL) for s in found["status"]] == [True] * 3 + [False] * 2
+
+
+@pytest.mark.parametrize(("interval", "synced"), [(1e9, True), (math.inf, False)])
+def test_a_stimulus_is_on_the_disk_before_it_is_applied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, interval: float, synced: bool
+) -> None:
+    run = RunWriter.create(tmp_path / "run.h5", header(), sync_interval=interval)
+    calls: list[int] = []
+    monkeypatch.setattr(files, "sync_data", calls.append)
+    run.append(block(0, 1))
+    assert calls == []
+    run.stimulus("sweep", {})
+    assert bool(calls) == synced
+    run.close()

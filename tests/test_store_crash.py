@@ -18,7 +18,7 @@ from store_runs import Ticks, block, header, record, writer
 from labctl import store
 from labctl.contracts import Block
 from labctl.quantities import Column
-from labctl.store import PlotSpec, RunWriter, StoreError, read
+from labctl.store import PlotSpec, RunWriter, StoreError, files, frames, read
 
 
 def _small(folder: Path) -> tuple[Path, int, int]:
@@ -55,10 +55,10 @@ def test_a_journal_cut_before_its_header_ends_holds_nothing(tmp_path: Path) -> N
         journal.write_bytes(whole[:cut])
         with pytest.raises(StoreError, match=r"header|neither"):
             read(journal)
-        with pytest.raises(StoreError, match=r"header|not a journal"):
+        with pytest.raises(StoreError, match=r"header|not a journal" if cut else "held nothing"):
             store.recover(journal)
-        assert journal.exists()
-        assert not (tmp_path / "run.h5.tmp").exists()
+        assert journal.exists() == (cut > 0), "an empty one is removed: it would block its name"
+        assert not (tmp_path / "run.tmp").exists()
 
 
 def test_a_flipped_bit_anywhere_is_noticed(tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_recovery_of_a_run_that_ended_but_was_not_packed(tmp_path: Path, monkeyp
     run = writer(tmp_path)
     record(run)
     with monkeypatch.context() as patch:
-        patch.setattr(os, "replace", _raise(OSError(errno.EIO, "Input/output error")))
+        patch.setattr(files, "rename_new", _raise(OSError(errno.EIO, "Input/output error")))
         with pytest.raises(StoreError, match=r"Input/output error.*safe in .*run\.jrn"):
             run.finish("aborted", "by hand")
     assert [item.name for item in tmp_path.iterdir()] == ["run.jrn"]
@@ -330,6 +330,39 @@ def test_a_half_written_run_file_is_replaced_on_recovery(tmp_path: Path) -> None
     run = writer(tmp_path)
     record(run)
     run.close()
-    shutil.copy(tmp_path / "run.jrn", tmp_path / "run.h5.tmp")
+    shutil.copy(tmp_path / "run.jrn", tmp_path / "run.tmp")
     assert len(read(store.recover(tmp_path / "run.jrn"))) == 13
+    assert [item.name for item in tmp_path.iterdir()] == ["run.h5"]
+
+
+def test_a_note_that_is_no_note_is_one_clear_error(tmp_path: Path) -> None:
+    run = writer(tmp_path)
+    record(run)
+    run._put_json(frames.OUTCOME, id=99, outcome="done", row=0, details=None)
+    run.close()
+    for use in (read, store.recover):
+        with pytest.raises(StoreError, match="can't be understood"):
+            use(tmp_path / "run.jrn")
+
+
+def test_what_is_no_journal_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "folder.jrn").mkdir()
+    with pytest.raises(StoreError, match="not a journal"):
+        store.recover(tmp_path / "folder.jrn")
+    with pytest.raises(StoreError, match="can't be opened"):
+        store.recover(tmp_path / "nothing.jrn")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a signal sent to one's own process")
+def test_ctrl_c_while_the_file_is_made_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = writer(tmp_path)
+    record(run)
+    rename = files.rename_new
+
+    def interrupted(source: Path, target: Path) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        rename(source, target)
+
+    monkeypatch.setattr(files, "rename_new", interrupted)
+    assert read(run.finish("finished")).state == "finished"
     assert [item.name for item in tmp_path.iterdir()] == ["run.h5"]

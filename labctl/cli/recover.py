@@ -10,12 +10,22 @@ import click
 @click.command(epilog="Example: labctl recover runs")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 def command(paths: tuple[Path, ...]) -> int:
-    """Pack journals into HDF5 run files; PATHS are .jrn files, or folders to look for them in."""
+    """Pack journals into HDF5 run files; PATHS are .jrn files, or folders to look for them in.
+
+    One that can't be packed is reported and the others are packed all the same; the exit code is then 1.
+    """
     from labctl import store
 
     journals = [journal for path in paths for journal in (store.orphans(path) if path.is_dir() else [path])]
+    bad = 0
     for journal in journals:
-        click.echo(f"{journal} -> {store.recover(journal)}")
+        try:
+            click.echo(f"{journal} -> {store.recover(journal)}")
+        except store.EmptyJournal as empty:
+            click.echo(str(empty))
+        except store.StoreError as error:
+            bad += 1
+            click.echo(f"labctl: {error}", err=True)
     if not journals:
         click.echo("no journals here: nothing to recover")
-    return 0
+    return 1 if bad else 0

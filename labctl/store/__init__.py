@@ -9,7 +9,7 @@ when it ends, however it ends. Both are described in ``data/run-file.md``. h5py 
     run = read(path)
 """
 
-from labctl.store.errors import StoreError
+from labctl.store.errors import EmptyJournal, NameTaken, StoreError
 from labctl.store.header import PlotSpec, RunHeader
 from labctl.store.model import Ending, Event, Run, Stimulus
 from labctl.store.reader import read
@@ -17,6 +17,6 @@ from labctl.store.recovery import orphans, recover
 from labctl.store.writer import RunWriter
 
 __all__ = [
-    "Ending", "Event", "PlotSpec", "Run", "RunHeader", "RunWriter", "Stimulus", "StoreError",
+    "EmptyJournal", "Ending", "Event", "NameTaken", "PlotSpec", "Run", "RunHeader", "RunWriter", "Stimulus", "StoreError",
     "orphans", "read", "recover",
 ]  # fmt: skip

@@ -10,6 +10,13 @@ from pathlib import Path
 #: No text mode on Windows; every write goes to the end, also after a torn one was cut off.
 _APPEND = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_BINARY", 0)
 #: A file system without locks (some network mounts): the run goes on without, as it does on Windows.
+_NO_LINKS = {
+    errno.EPERM,
+    errno.ENOTSUP,
+    errno.EOPNOTSUPP,
+    errno.ENOSYS,
+    errno.EMLINK,
+}  # file systems without hard links
 _NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL, errno.EBADF, errno.ENOSYS}
 
 
@@ -31,6 +38,25 @@ def sync_folder(folder: Path) -> None:
             os.fsync(fd)
         finally:
             os.close(fd)
+
+
+def rename_new(source: Path, target: Path) -> None:
+    """Rename `source` to a name nobody has, in one step. Raises FileExistsError where somebody has it, OSError."""
+    if sys.platform == "win32":
+        os.rename(source, target)  # refuses a target that exists
+        return
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        if target.exists():  # a file system without hard links: two steps, the best there is
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from None
+        os.rename(source, target)
+        return
+    source.unlink()
 
 
 def hold(fd: int, wait: bool) -> bool:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
 from labctl.store import files
-from labctl.store.errors import StoreError
+from labctl.store.errors import EmptyJournal, StoreError
 from labctl.store.model import Ending
+from labctl.store.shield import shielded
 
 _log = logging.getLogger("labctl.store")
 #: Names tried (run.h5, run.1.h5, ...) before giving up; a guess: more means that something else is wrong.
@@ -46,6 +48,8 @@ def recover(journal: Path) -> Path:
     """
     journal = Path(journal)
     try:
+        if not stat.S_ISREG(journal.stat().st_mode):
+            raise StoreError(f"{journal} is not a journal file")
         held = files.is_held(journal)
         source = journal.open("rb")
     except OSError as error:
@@ -53,6 +57,9 @@ def recover(journal: Path) -> Path:
     with source:
         if held or not files.hold(source.fileno(), wait=False):
             raise StoreError(f"{journal} is still being written; end that run first")
+        if journal.stat().st_size == 0:
+            journal.unlink()
+            raise EmptyJournal(f"{journal} held nothing (the program ended before anything was recorded); removed")
         return pack_in_place(journal, journal.with_suffix(".h5"), source.close)
 
 
@@ -63,16 +70,22 @@ def pack_in_place(journal: Path, target: Path, release: Callable[[], None]) -> P
     """
     from labctl.store import pack  # here, so that h5py loads when it is needed
 
-    temporary = target.with_name(target.name + ".tmp")
-    try:
+    temporary = target.with_suffix(".tmp")  # no longer than the journal's own name
+
+    def work() -> tuple[Path, Ending]:
         try:
             uuid, ending = pack.pack(journal, temporary)
             placed = _place(temporary, target, uuid, ending)
         finally:
             temporary.unlink(missing_ok=True)
         files.sync_folder(target.parent)
+        return placed, ending
+
+    try:
+        placed, ending = shielded(work)
     except (OSError, RuntimeError) as error:  # h5py raises either when the disk is full
-        raise StoreError(f"{target} can't be written ({_line(error)}); the run is safe in {journal}") from error
+        what = f"{target} can't be written ({_line(error)})"
+        raise StoreError(f"{what}; the run is safe in {journal}: free space, then labctl recover {journal}") from error
     release()
     _retire(journal, ending)
     return placed
@@ -83,12 +96,12 @@ def _place(temporary: Path, target: Path, uuid: str, ending: Ending) -> Path:
     refusal: OSError | None = None
     for number in range(_NAMES):
         candidate = target.with_name(f"{target.stem}.{number}{target.suffix}") if number else target
-        if candidate.exists():
+        try:
+            files.rename_new(temporary, candidate)
+        except FileExistsError:
             if _is_same(candidate, uuid, ending):
                 return candidate
             continue
-        try:
-            os.replace(temporary, candidate)
         except PermissionError as error:  # Windows: a viewer holds that name
             refusal = error
             continue

@@ -93,14 +93,21 @@ class Replay:
                 pending = []
                 yield frame.rows, False, frame.payload
                 continue
-            if frame.tag == frames.STIMULUS:  # rows of an earlier stimulus are not replaced by a later one's
+            if frame.tag in (frames.STIMULUS, frames.OUTCOME):  # only blocks of the same test replace its live rows
                 yield from pending
                 pending = []
             self._note(frame)
         yield from pending
 
     def _note(self, frame: frames.Frame) -> None:
-        data = values.loads(frame.payload)
+        try:
+            self._keep(frame, values.loads(frame.payload))
+        except (KeyError, TypeError, ValueError) as error:
+            raise StoreError(
+                f"{self._name} holds a note that can't be understood ({error!r}); not written by labctl"
+            ) from error
+
+    def _keep(self, frame: frames.Frame, data: Any) -> None:
         if frame.tag == frames.STIMULUS:
             self.stimuli[data["id"]] = Stimulus(data["id"], data["kind"], frame.time, data["row"], data["details"])
         elif frame.tag == frames.OUTCOME:

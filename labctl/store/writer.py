@@ -23,6 +23,10 @@ from labctl.store.replay import later
 _WORD = 8  # bytes a value takes
 
 
+#: characters of a run file's name without its ending: leaves room for ``.jrn.damaged`` and numbers in the 255 of most systems
+LONGEST_STEM = 230
+
+
 class RunWriter:
     """A run being recorded; made by `create`. It is the run's Recorder (labctl.contracts) and is used from one thread.
 
@@ -71,6 +75,10 @@ class RunWriter:
             raise StoreError(f"{path}: a run file's name must end in .h5")
         if math.isnan(sync_interval) or sync_interval < 0:
             raise StoreError(f"sync_interval = {sync_interval} s must be 0 s or more")
+        if len(path.stem) > LONGEST_STEM:
+            raise StoreError(
+                f"{path.name[:40]}...: a name of {len(path.stem)} characters is too long, {LONGEST_STEM} are allowed"
+            )
         path, fd = _reserve(path) if unique else (path, _open(path))
         writer = cls(path, fd, header, clock, sync_interval)
         try:
@@ -104,24 +112,28 @@ class RunWriter:
         self.rows += rows
 
     def stimulus(self, kind: str, details: Mapping[str, Any]) -> int:
-        """Note what is about to be applied and return the note's number, from 1.
+        """Note what is about to be applied and return the note's number, from 1; it is on the disk then.
 
-        Provisional rows before it are kept: no later block replaces them.
+        (Except with an infinite `sync_interval`: then it has left this process.) Provisional rows before it are kept: no
+        later block replaces them.
         """
         number = self._last_note + 1
         self._put_json(frames.STIMULUS, id=number, kind=values.clean(kind), row=self.rows, details=dict(details))
         self._last_note = number
         self._open_notes.add(number)
         self._provisional = 0
+        if math.isfinite(self._interval):
+            self.sync()  # what is about to be applied must be known after a power cut, too
         return number
 
     def outcome(self, note: int, outcome: str, details: Mapping[str, Any] | None = None) -> None:
-        """Close the stimulus `note` as "done", "aborted" or "failed", once."""
+        """Close the stimulus `note` as "done", "aborted" or "failed", once; provisional rows before it are kept."""
         if note not in self._open_notes or outcome not in OUTCOMES:
             raise StoreError(f"can't close stimulus {note} as {outcome!r}: open are {sorted(self._open_notes)}")
         closed = dict(details) if details is not None else None
         self._put_json(frames.OUTCOME, id=note, outcome=outcome, row=self.rows, details=closed)
         self._open_notes.remove(note)
+        self._provisional = 0
 
     def event(self, kind: str, details: Mapping[str, Any]) -> None:
         """Note anything else worth keeping with the run."""
