@@ -14,7 +14,7 @@ from labctl.kxci import messages as m
 from .timing import INTEGRATIONS, reading_time
 from .wiring import Settings, Wiring
 
-_SAME = 1e-9  # V; levels this near are one level: the finest range resolves 1 uV (data/kxci.md 5), the factor is a guess
+_SAME = 1e-9  # V; levels this near are one level: the finest range resolves 1 uV (data/kxci.md 5); guess
 _VAR1, _CONSTANT, _VOLTAGE_SOURCE = 1, 3, 1  # D 5-7
 _LIST_NAMES = 6  # names one LI takes; several add up (D 5-23)
 
