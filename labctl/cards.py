@@ -6,6 +6,7 @@ A card says which model it is for and gives every parameter its value, unit, mea
     title: a 1 Mohm resistor
     fields:
       resistance: {value: 1e6, unit: ohm, meaning: "resistance", source: "by construction"}
+    sweep: {v_max: 1, v_min: -1}   # settings of the iv-sweep that ``labctl show`` draws; may be left out
 
 Cards are data: nothing in them is imported or evaluated.
 """
@@ -34,6 +35,7 @@ class _Card(BaseModel):
     model: str
     title: str
     fields: dict[str, _Field]
+    sweep: dict[str, float] = {}
 
 
 def paths() -> dict[str, Path]:
@@ -53,7 +55,7 @@ def read(name: str) -> Card:
         )
     card = yaml.load(path, _Card)
     fields = {key: CardField(item.value, item.unit, item.meaning, item.source) for key, item in card.fields.items()}
-    return Card(name, card.model, card.title, fields)
+    return Card(name, card.model, card.title, fields, card.sweep)
 
 
 def build(name: str, seed: int | None) -> DeviceModel:

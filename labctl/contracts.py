@@ -479,12 +479,16 @@ class CardField:
 
 @dataclass(frozen=True)
 class Card:
-    """A device's parameter card, as read from ``data/devices/<name>.yaml``; `model` names the physics that takes it."""
+    """A device's parameter card, as read from ``data/devices/<name>.yaml``; `model` names the physics that takes it.
+
+    sweep: settings of an I-V sweep that shows this device (peaks in V, compliances in A), for ``labctl show``; not physics.
+    """
 
     name: str
     model: str
     title: str
     fields: Mapping[str, CardField]
+    sweep: Mapping[str, float] = field(default_factory=dict)
 
     def values(self, units: Mapping[str, str]) -> dict[str, float]:
         """The values of exactly the fields in `units` (unit by field name).

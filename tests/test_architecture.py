@@ -118,7 +118,8 @@ def test_every_package_folder_is_in_the_wheel() -> None:
     listed = set(tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["packages"])
     folders = {p.parent.relative_to(ROOT).as_posix() for p in SOURCES if p.name == "__init__.py"}
     wanted = {f.replace("/", ".") if f.startswith("labctl") else f"labctl.{f.replace('/', '.')}" for f in folders}
-    assert wanted | {"labctl.data"} == listed
+    data = {"labctl.data"} | {f"labctl.data.{p.name}" for p in (ROOT / "data").iterdir() if p.is_dir()}
+    assert wanted | data == listed
 
 
 def test_no_links_in_the_tree() -> None:

@@ -27,7 +27,7 @@ def command(target: str, plot: Path | None, parameters: bool) -> int:
     if Path(target).suffix in (".h5", ".jrn") or Path(target).exists():
         return _run(Path(target), plot, parameters)
     if target in cards.paths():
-        return _device(target)
+        return _device(target, plot)
     if target in plugins.names("procedures"):
         return _procedure(target)
     known = [*cards.paths(), *plugins.names("procedures")]
@@ -82,15 +82,40 @@ def _facts(run: Run) -> list[tuple[str, str]]:
     return [*facts, ("notes", head.notes)] if head.notes else facts
 
 
-def _device(name: str) -> int:
+def _device(name: str, plot: Path | None) -> int:
     from labctl import cards
+    from labctl.report.sketch import sketch
 
     card = cards.read(name)
     cards.build(name, None)  # a card that fits no model is said to be wrong, not shown as if it were right
     click.echo(f"{card.name}: {card.title}\nmodel {card.model}\n")
     for field, item in card.fields.items():
         click.echo(f"  {field:<12}{item.value:<12g}{item.unit:<9}{item.meaning}  [{item.source}]")
+    run = _typical(name, dict(card.sweep))
+    settings = ", ".join(f"{key}={value:g}" for key, value in card.sweep.items())
+    click.echo(f"\n|I| against the applied voltage, formed cell, iv-sweep {settings}:")
+    click.echo("\n".join(sketch(run["level"], run["current"], ("V", "A"))))
+    if plot is not None:
+        from labctl.report.plot import save
+
+        click.echo(f"picture     {save([run], plot)}")
     return 0
+
+
+def _typical(name: str, settings: dict[str, float]) -> Run:
+    """An I-V loop of the nominal cell, measured through the simulated instrument."""
+    import tempfile
+
+    from labctl import runner, store
+    from labctl.procedure import Procedure
+    from labctl.station import Station, simulated
+
+    kind = plugins.load("procedures", "iv-sweep", Procedure)  # type: ignore[type-abstract]
+    with tempfile.TemporaryDirectory() as folder, Station(simulated(name)) as station:
+        assert station.bench is not None
+        station.bench.device.prepare("formed")
+        result = runner.run("iv-sweep", kind(**settings), station, Path(folder) / "typical.h5")
+        return store.read(result.path)
 
 
 def _procedure(name: str) -> int:
