@@ -17,7 +17,7 @@ from labctl.contracts import Block
 from labctl.errors import LabctlError, UsageError
 from labctl.procedure import Procedure
 from labctl.station import Station
-from labctl.store import PlotSpec, RunHeader, RunWriter
+from labctl.store import PlotSpec, RunHeader, RunWriter, StoreError
 
 State = Literal[
     "finished", "aborted", "failed"
@@ -89,6 +89,9 @@ def _recorded(
         try:
             end = end.unsafe(error) if error else end
             path = writer.finish(end.state, reason=end.reason, traceback=end.trace, end_time=provenance.now())
+        except StoreError as unpacked:
+            unpacked.add_note(f"the run itself ended after {writer.rows} rows: {end.state} {end.reason}".rstrip())
+            raise
         finally:
             writer.close()
     return Result(path, end.state, end.reason, writer.rows, error is None)

@@ -213,6 +213,20 @@ def test_what_is_refused_leaves_no_file_and_sends_nothing(tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_file_that_can_not_be_made_is_said_with_how_the_run_ended(
+    station: Station, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(store.files, "rename_new", full)
+    with pytest.raises(store.StoreError, match="safe in .*run.jrn") as caught:
+        start(station, tmp_path)
+    assert caught.value.__notes__ == ["the run itself ended after 9 rows: finished"]
+    monkeypatch.undo()
+    assert len(store.read(store.recover(tmp_path / "run.jrn"))) == 9
+
+
 def test_a_stimulus_after_the_end_is_a_mistake(station: Station, tmp_path: Path) -> None:
     start(station, tmp_path)
     with pytest.raises(UsageError, match="after the run had ended"):

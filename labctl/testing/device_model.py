@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import random
 from collections.abc import Callable, Iterator, Sequence
 
 from labctl.contracts import DeviceModel, Drive, Response
@@ -34,12 +35,38 @@ ABSURD: tuple[tuple[Drive, float], ...] = tuple(
 )
 #: parts of a dwell that is split, and how far state and current may then differ, relative
 PARTS, SPLIT = 10, 0.05
+#: s of rest after which nothing volatile is left, and the voltage (V) at which a state is looked at
+SETTLED, LOOK = 1.0, 0.1
+#: random waveforms for the check of convergence, and how far the finer run may be from the finest, relative
+WAVEFORMS, CONVERGED = 5, 0.02
 
 
-def check_device_model(make: Make) -> None:
-    """Raise AssertionError naming the first promise of `DeviceModel` that the cells built by `make(seed)` break."""
+def check_device_model(make: Make, retention: float = 1e4, finer: Callable[[DeviceModel], None] | None = None) -> None:
+    """Raise AssertionError naming the first promise of `DeviceModel` that the cells built by `make(seed)` break.
+
+    retention: s at 0 V after which a state still reads within a factor of two, once a second of rest has ended what is
+    volatile; finer: makes a cell compute with a tenth of its present error, None for a model without such a setting.
+    """
     for check in (_rests, _passive, _present, _reproducible, _splits, _absurd, _refuses):
         check(make)
+    _lasts(make, retention)
+    if finer is not None:
+        _converges(make, finer)
+
+
+def random_waveform(seed: int, span: float, dwells: int) -> list[tuple[Drive, float]]:
+    """Drives within +-`span` (V) and how long each is held (s), of the same seed the same: a day like no other.
+
+    Voltages are uniform, one in four is 0; durations are log-uniform from 100 ns to 100 ms; compliances and resistances are
+    those of everyday measurements.
+    """
+    rng = random.Random(seed)
+    waveform = []
+    for _ in range(dwells):
+        voltage = 0.0 if rng.random() < 0.25 else rng.uniform(-span, span)
+        drive = Drive(voltage, rng.choice((1e-6, 1e-5, 1e-4, 1e-3)), rng.choice((0.0, 50.0)))
+        waveform.append((drive, 10.0 ** rng.uniform(-7.0, -1.0)))
+    return waveform
 
 
 def _promise(kept: bool, words: str) -> None:
@@ -118,6 +145,48 @@ def _splits(make: Make) -> None:
         _promise(_close(at_once.current, in_parts.current), f"{at_once} against {in_parts} {words}")
         for name, value in whole.state().items():
             _promise(_close(value, parts.state()[name]), f"{name} = {value} against {parts.state()[name]} {words}")
+
+
+def _lasts(make: Make, retention: float) -> None:
+    for end in range(1, len(DAY) + 1):
+        cell = make(None)
+        for drive, duration in DAY[:end]:
+            cell.advance(drive, duration)
+        cell.advance(Drive(0.0), SETTLED)
+        before = cell.current(LOOK)
+        cell.advance(Drive(0.0), retention)
+        words = f"{before} A at {LOOK} V are {cell.current(LOOK)} A after {retention} s at 0 V; last was {DAY[end - 1]}"
+        _promise(0.5 <= cell.current(LOOK) / before <= 2.0, words)
+
+
+def _converges(make: Make, finer: Callable[[DeviceModel], None]) -> None:
+    """Each tenth of the error asked for brings a cell nearer to one computed a thousand times finer."""
+    for seed in range(WAVEFORMS):
+        waveform = random_waveform(seed, 1.0, 10)
+        coarse, fine, finest = (_computed(make, finer, times, waveform) for times in (0, 1, 3))
+        far, near = (sorted(map(_apart, run, finest)) for run in (coarse, fine))
+        words = f"(relative differences of the current, random waveform {seed})"
+        _promise(
+            near[-1] <= max(far[-1], CONVERGED), f"a finer cell is further off: {near[-1]} against {far[-1]} {words}"
+        )
+        # where a current jumps within a dwell's last moment, a nanosecond decides; one dwell in ten may end so
+        _promise(near[-2] <= CONVERGED, f"a cell computed finer is {near[-2]} off {words}")
+
+
+def _computed(
+    make: Make, finer: Callable[[DeviceModel], None], times: int, waveform: Sequence[tuple[Drive, float]]
+) -> list[Response]:
+    cell = make(None)
+    cell.prepare("formed")
+    for _ in range(times):
+        finer(cell)
+    return [cell.advance(drive, duration) for drive, duration in waveform]
+
+
+def _apart(found: Response, other: Response) -> float:
+    if found.current == other.current:
+        return abs(found.voltage - other.voltage)
+    return abs(found.current - other.current) / max(abs(found.current), abs(other.current))
 
 
 def _close(a: float, b: float) -> bool:
