@@ -220,7 +220,7 @@ def test_a_file_that_can_not_be_made_is_said_with_how_the_run_ended(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(store.files, "rename_new", full)
-    with pytest.raises(store.StoreError, match="safe in .*run.jrn") as caught:
+    with pytest.raises(store.StoreError, match=r"safe in .*run\.jrn") as caught:
         start(station, tmp_path)
     assert caught.value.__notes__ == ["the run itself ended after 9 rows: finished"]
     monkeypatch.undo()
