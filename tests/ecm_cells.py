@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -10,23 +11,47 @@ import numpy as np
 from labctl import cards, jit, plugins
 from labctl.contracts import DeviceModel, Drive, Response
 
-PARAMETERS, CURRENT, KINETICS, CIRCUIT, INTEGRATOR = (
+PARAMETERS, CURRENT, KINETICS, CIRCUIT, INTEGRATOR, SERIES, SERIES_IN_TIME = (
     plugins.module("sim_backends", "ecm", part)
-    for part in ("parameters", "current", "kinetics", "circuit", "integrator")
-)
+    for part in (
+        "parameters", "current", "kinetics", "circuit", "integrator", "series_circuit", "series_integrator"
+    )
+)  # fmt: skip
 EcmCell: Any = plugins.load("sim_backends", "ecm", DeviceModel)
 X, R, X_F, ON, V_S, I_CC, R_SRC = (getattr(INTEGRATOR, n) for n in ("X", "R", "X_F", "ON", "V_S", "I_CC", "R_SRC"))
+
+
+def plugins_part(part: str) -> Any:
+    """A module of the model by name."""
+    return plugins.module("sim_backends", "ecm", part)
 
 
 read = cache(cards.read)  # parsing YAML takes longer than most of these simulations
 
 
 def values_of(name: str, **other: float) -> dict[str, float]:
-    return {**read(name).values(PARAMETERS.UNITS), **other}
+    return {**PARAMETERS.read(read(name)), **other}
+
+
+def part_of(name: str, part: str) -> dict[str, float]:
+    """The values of one cell of a card of two."""
+    begin = f"{part}."
+    fields = {key.removeprefix(begin): f for key, f in read(name).fields.items() if key.startswith(begin)}
+    values: dict[str, float] = PARAMETERS.read(replace(read(name), fields=fields))
+    return values
 
 
 def pristine(name: str, seed: int | None = None) -> Any:
     return EcmCell.from_card(read(name), seed)
+
+
+def cell_of(values: dict[str, float], seed: int | None = None) -> Any:
+    return EcmCell({"": values}, seed)
+
+
+def filament(cell: Any, part: str = "") -> Any:
+    """One cell's part of a device, for what no measurement shows: its state vector, its draws."""
+    return cell._filaments[part]
 
 
 def packed(values: dict[str, float]) -> jit.Vector:

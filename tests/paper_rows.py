@@ -51,7 +51,7 @@ def forming_voltage(device: str, seed: int, **forming: Any) -> float:
 
 def loops(station: Station, cycles: int, **settings: Any) -> list[Table]:
     """Positive half loops 0 -> v_max -> 0."""
-    return switching.by_cycle(measure(station, "iv-sweep", cycles=cycles, integration="fast", **settings), 1)
+    return switching.by_cycle(measure(station, "iv-sweep", cycles=cycles, **{"integration": "fast", **settings}), 1)
 
 
 def threshold(loop: Table) -> float:
@@ -149,8 +149,107 @@ def report(seed: int = 1) -> Iterator[str]:
         yield f"fn-vertical  {device}  slope {slope:.2f} V, R2 {r_squared:.3f}"
 
 
+# -- the rows "Lateral devices and conduction" ------------------------------------------------------------------------
+LATERAL = {"l-device-1": 100.0, "l-device-2": 80.0, "l-device-3": 20.0, "l-device-4": 4.0}  # peak of the I-V sweep, V
+
+
+def lateral(device: str, seed: int) -> list[Table]:
+    """Three loops at 1e-6 A of a lateral device after a forming ramp to 200 V (l-device-1 does not form)."""
+    peak = LATERAL[device]
+    with Station(simulated(device), seed=seed) as station:
+        measure(station, "forming", v_max=200, step=0.5, compliance=1e-6, integration="fast", v_read=0)
+        return loops(station, 3, v_max=peak, step=peak / 200, compliance=1e-6)
+
+
+# -- the quasi-static rows of "The 1S-1R synapse" ---------------------------------------------------------------------
+SYNAPSE = {
+    "integration": "fast",
+    "delay": 0.006,
+    "step": 0.02,
+    "compliance": 1e-5,
+    "reset_compliance": 0.05,
+}  # 20 ms/point
+
+
+@contextmanager
+def synapse(seed: int, device: str = "synapse") -> Iterator[Station]:
+    """A formed stack."""
+    with Station(simulated(device), seed=seed) as station:
+        measure(station, "forming", integration="fast", compliance=1e-5, v_max=12, v_read=0)
+        yield station
+
+
+def cycles_of(station: Station, cycles: int) -> tuple[list[Table], list[Table]]:
+    """Set half loops 0 -> 2.5 -> 0 V and reset half loops 0 -> -3 -> 0 V."""
+    table = measure(station, "iv-sweep", cycles=cycles, v_max=2.5, v_min=-3, **SYNAPSE)
+    return switching.by_cycle(table, 1), switching.by_cycle(table, -1)
+
+
+def largest_step(loop: Table, least: float, up: bool) -> float:
+    """Level of the largest step of ln|I| beyond |level| = least on the way out: past the selector's own switching."""
+    peak = int(np.argmax(np.abs(loop["level"])))
+    rows = np.arange(peak + 1)
+    rows = rows[np.abs(loop["level"][rows]) > least]
+    steps = np.diff(np.log(np.maximum(np.abs(loop["current"][rows]), switching.FLOOR)))
+    return float(loop["level"][rows[int(np.argmax(steps if up else -steps)) + 1]])
+
+
+def current_at(loop: Table, voltage: float, rising: bool = True) -> float:
+    """|I| in A at the level nearest to `voltage` on the way out, or on the way back."""
+    peak = int(np.argmax(np.abs(loop["level"])))
+    rows = np.arange(peak + 1) if rising else np.arange(peak, len(loop["level"]))
+    return float(abs(loop["current"][rows[np.argmin(np.abs(loop["level"][rows] - voltage))]]))
+
+
+def switching_voltages(seed: int, cycles: int = 50) -> tuple[np.ndarray, np.ndarray]:
+    """V_set and V_reset of every cycle, V."""
+    with synapse(seed) as station:
+        up, down = cycles_of(station, cycles)
+    v_set = np.array([largest_step(loop, 0.62, True) for loop in up])
+    return v_set, np.array([largest_step(loop, 0.54, False) for loop in down])
+
+
+def synapse_reads(seed: int) -> dict[str, float]:
+    """LRS and HRS at 0.7 V, on/off and selectivity, from read sweeps to 0.7 V after a set and after a reset."""
+    read = {**SYNAPSE, "v_max": 0.7, "step": 0.01}
+    with synapse(seed) as station:
+        measure(station, "iv-sweep", v_max=2.5, v_min=-3, **SYNAPSE)
+        hrs = loops(station, 1, **read)[0]
+        measure(station, "iv-sweep", v_max=2.5, **SYNAPSE)
+        lrs = loops(station, 1, **read)[0]
+    on, off, half = current_at(lrs, 0.7), current_at(hrs, 0.7), current_at(lrs, 0.35)
+    return {"LRS": on, "HRS": off, "on/off": on / off, "selectivity": on / half}
+
+
+def memory_lrs(seed: int) -> float:
+    """LRS current of the memory alone at 0.7 V, compliance 1e-3 A."""
+    with synapse(seed, "memory") as station:
+        loop = loops(station, 1, v_max=2.5, **{**SYNAPSE, "compliance": 1e-3})[0]
+    return current_at(loop, 0.7, rising=False)
+
+
+def report_rest(seed: int) -> Iterator[str]:
+    """The lateral rows and those of the synapse."""
+    for device in LATERAL:
+        runs = lateral(device, seed)
+        v_th = threshold(runs[-1])
+        if not np.isfinite(v_th):
+            yield f"lateral      {device}  no switching, {max(loop['current'].max() for loop in runs):.2g} A at most"
+            continue
+        slope, r_squared = fowler_nordheim(runs[-1])
+        top = runs[-1]["current"].max()
+        facts = f"V_th {v_th:.1f} V, V_hold {hold(runs[-1]):.1f} V, slope {slope:.1f} V, R2 {r_squared:.4f}"
+        yield f"lateral      {device}  {facts}, {top:.2g} A at most"
+    yield f"mem-lrs      {memory_lrs(seed):.2e} A, paper 1e-3"
+    yield f"synapse      { ({k: float(f'{v:.3g}') for k, v in synapse_reads(seed).items()}) }, paper 1e-5, -, 1e4, 1e5"
+    v_set, v_reset = switching_voltages(seed)
+    yield f"syn-set-cv   {v_set.std(ddof=1) / v_set.mean():.3f}, paper 0.26 (mean {v_set.mean():.2f} V)"
+    yield f"syn-reset-cv {v_reset.std(ddof=1) / abs(v_reset.mean()):.3f}, paper 0.35 (mean {v_reset.mean():.2f} V)"
+
+
 if __name__ == "__main__":
     import sys
 
-    for line in report(int(sys.argv[1]) if len(sys.argv) > 1 else 1):
+    number = int(sys.argv[1]) if len(sys.argv) > 1 else 1
+    for line in (*report(number), *report_rest(number)):
         sys.stdout.write(line + "\n")

@@ -1,17 +1,9 @@
-"""The ECM cell: its equations against another program of them, its integrator against scipy, compiled against plain Python.
-
-Run as a script this file prints the bits of a stroll through the model, for that last comparison.
-"""
+"""The ECM cell: its equations against another program of them, and its integrator against scipy."""
 
 from __future__ import annotations
 
 import math
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,18 +17,15 @@ from ecm_cells import (
     EcmCell,
     R,
     X,
+    filament,
     formed,
     packed,
-    pristine,
     read,
     state_of,
     sweep,
-    there_and_back,
     values_of,
 )
 
-import labctl
-from labctl import jit
 from labctl.contracts import Drive
 from labctl.errors import LabctlError, UsageError
 
@@ -199,7 +188,7 @@ def ends(
     for time in times:
         cell = formed(name)
         cell.tolerance = tolerance
-        cell._state[X], cell._state[R] = x, r
+        filament(cell).state[X], filament(cell).state[R] = x, r
         cell.advance(drive, float(time))
         found.append((cell.state()["gap"] * 1e9, cell.state()["radius"] * 1e9))
     return np.array(found).T
@@ -218,9 +207,9 @@ def test_a_dwell_may_be_split_anywhere() -> None:
 def test_from_a_nanosecond_to_a_day_in_one_dwell() -> None:
     cell = formed("memory")
     for duration in (1e-9, 1e5):
-        before = cell._state[INTEGRATOR.STEPS]
+        before = filament(cell).state[INTEGRATOR.STEPS]
         assert math.isfinite(cell.advance(Drive(0.7, 1e-3), duration).current)
-        assert cell._state[INTEGRATOR.STEPS] - before < 500
+        assert filament(cell).state[INTEGRATOR.STEPS] - before < 500
     assert cell.state()["filament"] == 1.0, "0.7 V for a day sets the memory (ecm-model.md 10)"
 
 
@@ -259,33 +248,3 @@ def test_a_card_that_is_no_cell_is_refused(field: str, value: float, words: str)
     other = {**card.fields, field: replace(card.fields[field], value=value)}
     with pytest.raises(UsageError, match=words):
         EcmCell.from_card(replace(card, fields=other), None)
-
-
-# -- compiled and plain Python ----------------------------------------------------------------------------------------
-def stroll() -> Iterator[str]:
-    """The bits of current and state along forming, sweeps of both signs, compliance, draws and a rest, as text."""
-    for name in ("device-2", "memory"):
-        cell = pristine(name, 5)
-        for v in (1.0, 3.0, 4.5, 5.5, 0.0, *there_and_back(1.2, 0.06), *there_and_back(-2.0, 0.1)):
-            found = cell.advance(Drive(v, 1e-5, 50.0), 0.02)
-            yield " ".join(float(z).hex() for z in (found.current, found.voltage, *cell.state().values()))
-
-
-def test_compiled_and_plain_python_agree_to_the_bit() -> None:
-    """The same stroll in a process of the other kind (a second compilation if this one runs plain)."""
-    other = "1" if jit.enabled() else "0"
-    root = str(Path(labctl.__file__).parent.parent)
-    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
-    environment = {**os.environ, "LABCTL_NO_JIT": other, "PYTHONPATH": path}
-    done = subprocess.run(
-        [sys.executable, __file__], env=environment, capture_output=True, text=True, timeout=50, check=True
-    )
-    kind, *lines = done.stdout.split("\n")
-    if kind == str(jit.enabled()):
-        pytest.skip("numba is not installed: there is only one kind")
-    assert len(lines) > 100
-    assert lines == list(stroll())
-
-
-if __name__ == "__main__":
-    print(jit.enabled(), *stroll(), sep="\n", end="")

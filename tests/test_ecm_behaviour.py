@@ -11,7 +11,8 @@ import math
 import numpy as np
 import pytest
 from ecm_cells import (
-    EcmCell,
+    cell_of,
+    filament,
     formed,
     jump,
     pristine,
@@ -76,7 +77,7 @@ def test_forming_does_not_run_backwards() -> None:
 
 
 def test_too_few_ions_never_form() -> None:
-    cell = EcmCell(values_of("device-2", f_res=0.6))
+    cell = cell_of(values_of("device-2", f_res=0.6))
     cell.advance(Drive(20.0, 1e-6), 1e5)
     assert cell.state()["gap"] == pytest.approx(80e-9, rel=0.01), "0.6 of 200 nm is bridged"
     assert cell.state()["formed"] == 0.0
@@ -105,7 +106,7 @@ def test_a_negative_sweep_does_not_set_the_memory() -> None:
 def test_both_polarities_where_both_electrodes_feed_ions() -> None:
     unswitched = formed("device-2").current(0.7)
     for bip, expected in ((1.0, 1e-6), (0.0, unswitched)):
-        cell = EcmCell(values_of("device-2", bip=bip))
+        cell = cell_of(values_of("device-2", bip=bip))
         cell.set_formed()
         greatest = max(-r.current for r in sweep(cell, there_and_back(-0.7, 0.01), 1e-6, 0.01))
         assert greatest == pytest.approx(expected, rel=0.01)
@@ -131,13 +132,15 @@ def test_cells_of_different_seeds_differ_and_unseeded_ones_do_not() -> None:
 
 def test_a_failed_attempt_draws_a_new_site() -> None:
     cell = formed("device-2", 3)
-    before = cell._cycles.current()
-    sweep(cell, [0.2, 0.0], 1e-6, 1e-6)
-    assert cell._cycles.current() == before, "0.2 V is no attempt"
-    sweep(cell, [0.35, 0.1], 1e-6, 1e-9)
-    assert cell._cycles.current() == before, "not given up yet"
+    before = filament(cell).cycles.current()
+    mean_site = filament(cell)._attempt
+    assert mean_site == pytest.approx(0.5, abs=0.06), "this cell's, near the card's V_th"
+    sweep(cell, [mean_site - 0.01, 0.0], 1e-6, 1e-9)
+    assert filament(cell).cycles.current() == before, "no attempt"
+    sweep(cell, [mean_site + 0.01, 0.1], 1e-6, 1e-9)
+    assert filament(cell).cycles.current() == before, "not given up yet"
     cell.advance(Drive(0.0), 1e-6)
-    assert cell._cycles.current() != before
+    assert filament(cell).cycles.current() != before
 
 
 def test_slow_and_hard_sites_go_together() -> None:

@@ -12,6 +12,7 @@ import math
 from labctl.jit import Vector, kernel
 
 from .circuit import solve, terminal_voltage
+from .damage import breakdown_rate, burn_rate
 from .kinetics import rates
 from .parameters import LAM_C, R_N, R_RES, THICKNESS, X_0, X_MIN
 
@@ -19,10 +20,16 @@ from .parameters import LAM_C, R_N, R_RES, THICKNESS, X_0, X_MIN
 X, R, X_F, ON, H, U = range(6)
 #: ... the drive (V with its sign, A, ohm), time still to pass (s), accepted steps and attempts so far
 V_S, I_CC, R_SRC, LEFT, STEPS, TRIES = range(6, 12)
-STATE_SIZE = 12
+#: ... what happened to the cell in the last step; damage of oxide and filament (broken at 1), and both per second
+EVENT, WORN, BURNT, WEARING, BURNING = range(12, 17)
+STATE_SIZE = 17
 
-#: how `dwell` ended: the time is up; a filament ruptured; or the bound on steps was hit
-DONE, RUPTURED, EXHAUSTED = range(3)
+#: how `dwell` ended: the time is up; something happened (EVENT says what); or the bound on steps was hit
+DONE, HAPPENED, EXHAUSTED = range(3)
+#: events: none; the filament ruptured; the oxide broke down; the filament burnt
+NOTHING, RUPTURED, BROKE_DOWN, BURNT_OUT = range(4)
+#: of damage; rounding may leave this much of the last step to the next
+DAMAGED = 1.0 - 1e-9
 
 #: 1 - 1/sqrt(2), for which ROS2 is L-stable
 GAMMA = 1.0 - math.sqrt(0.5)
@@ -32,6 +39,8 @@ MAX_TRIES = 20_000
 SHORTEST = 1e-15
 #: greatest growth and shrinkage of the step from one attempt to the next, and its safety factor (ecm-model.md 6)
 FASTER, SLOWER, SAFETY = 5.0, 0.1, 0.9
+#: of the error of the radius, which stays where that of the gap dies out
+RADIUS = 3.0
 #: of the dwell; first step after the source has changed (ecm-model.md 6)
 FIRST = 1e-3
 #: nm; a stable cell that would move less than this in all the time left takes it in one step
@@ -43,16 +52,18 @@ NEAR_X0 = 0.1
 ON_SHARE = 0.6
 
 
+#: dx/dt, dr/dt, their Jacobian row by row, U, I
+Slopes = tuple[float, float, float, float, float, float, float, float]
+
+
 @kernel
-def slopes(
-    p: Vector, s: Vector, x: float, r: float, guess: float
-) -> tuple[float, float, float, float, float, float, float]:
-    """Compute dx/dt, dr/dt (nm/s), their Jacobian (1/s, row by row) and the junction voltage (V) at gap x, radius r."""
+def slopes(p: Vector, s: Vector, x: float, r: float, guess: float) -> Slopes:
+    """Compute dx/dt, dr/dt (nm/s), their Jacobian (1/s, row by row), junction voltage (V) and current (A) at x, r (nm)."""
     u, i, _, u_x, u_r, i_x, i_r = solve(p, abs(s[V_S]), s[I_CC], s[R_SRC], x, r, guess)
     f_x, f_r, x_u, x_x, x_r, r_u, r_x, r_r, r_i = rates(p, s[V_S] > 0.0, s[X_F], u, i, x, r)
     j_xx, j_xr = x_x + x_u * u_x, x_r + x_u * u_r
     j_rx, j_rr = r_x + r_u * u_x + r_i * i_x, r_r + r_u * u_r + r_i * i_r
-    return f_x, f_r, j_xx, j_xr, j_rx, j_rr, u
+    return f_x, f_r, j_xx, j_xr, j_rx, j_rr, u, i
 
 
 @kernel
@@ -64,9 +75,7 @@ def fits(p: Vector, x: float, r: float) -> bool:
 
 
 @kernel
-def attempt(
-    p: Vector, s: Vector, h: float, x: float, r: float, f: tuple[float, float, float, float, float, float, float]
-) -> tuple[bool, float, float, float]:
+def attempt(p: Vector, s: Vector, h: float, x: float, r: float, f: Slopes) -> tuple[bool, float, float, float]:
     """Try one ROS2 step of h (s) from x, r (nm) with slopes f there: fits?, new x, new r, error estimate (nm)."""
     g = GAMMA * h
     a, b, c, d = 1.0 - g * f[2], -g * f[3], -g * f[4], 1.0 - g * f[5]
@@ -79,12 +88,12 @@ def attempt(
     m_x, m_r = f_2[0] - 2.0 * k1_x, f_2[1] - 2.0 * k1_r
     k2_x, k2_r = (d * m_x - b * m_r) / det, (a * m_r - c * m_x) / det
     x_2, r_2 = x + h * (1.5 * k1_x + 0.5 * k2_x), r + h * (1.5 * k1_r + 0.5 * k2_r)
-    error = 0.5 * h * max(abs(k1_x + k2_x) / (1.0 + 0.02 * abs(x)), abs(k1_r + k2_r))
+    error = 0.5 * h * max(abs(k1_x + k2_x) / (1.0 + 0.02 * abs(x)), RADIUS * abs(k1_r + k2_r))
     return fits(p, x_2, r_2), x_2, r_2, error
 
 
 @kernel
-def longest(f: tuple[float, float, float, float, float, float, float], h: float, left: float) -> float:
+def longest(f: Slopes, h: float, left: float) -> float:
     """Choose the step to try (s): all that is left where nothing moves, else h, shorter where a mode grows fast."""
     trace, det = f[2] + f[5], f[2] * f[5] - f[3] * f[4]
     if trace <= 0.0 and det >= 0.0 and abs(f[0]) * left < QUIET and abs(f[1]) * left < QUIET:
@@ -98,15 +107,44 @@ def longest(f: tuple[float, float, float, float, float, float, float], h: float,
 
 @kernel
 def settle(p: Vector, s: Vector) -> bool:
-    """Mark the depth of the front and whether a filament is there; tell whether one ruptured in the step just taken."""
+    """Mark the depth of the front and whether a filament is there; tell whether something happened in the step just taken."""
     s[X_F] = min(s[X_F], s[X])
+    if s[WORN] >= DAMAGED or s[BURNT] >= DAMAGED:
+        s[EVENT] = BURNT_OUT if s[BURNT] >= DAMAGED else BROKE_DOWN
+        return True
     if s[X] < p[X_MIN] + ON_SHARE * (p[X_0] - p[X_MIN]):
         s[ON] = 1.0
     if s[ON] > 0.5 and s[X] > p[X_0] - NEAR_X0:
         s[ON] = 0.0
-        s[H] = 0.0  # the next filament has other rates: start afresh
+        s[EVENT] = RUPTURED
         return True
     return False
+
+
+@kernel
+def wear(p: Vector, s: Vector, h: float, u: float, i: float) -> None:
+    """Add the damage of the step of h (s) just made (0: none) at its end's U (V) and I (A), with the rates at its start."""
+    worn, burnt = breakdown_rate(p, u), burn_rate(p, i, s[R])
+    if h > 0.0:
+        s[WORN] = min(s[WORN] + 0.5 * h * (s[WEARING] + worn), 1.0)
+        s[BURNT] = min(s[BURNT] + 0.5 * h * (s[BURNING] + burnt), 1.0)
+    s[WEARING], s[BURNING] = worn, burnt
+
+
+@kernel
+def wears(s: Vector) -> bool:
+    """Tell whether any damage is going on."""
+    return s[WEARING] > 0.0 or s[BURNING] > 0.0
+
+
+@kernel
+def until_broken(s: Vector, h: float) -> float:
+    """Shorten a step of h (s) to the one that breaks the cell at the present rates of damage."""
+    if s[WEARING] * h > 1.0 - s[WORN]:
+        h = (1.0 - s[WORN]) / s[WEARING]
+    if s[BURNING] * h > 1.0 - s[BURNT]:
+        h = (1.0 - s[BURNT]) / s[BURNING]
+    return max(h, SHORTEST)
 
 
 @kernel
@@ -128,24 +166,36 @@ def next_step(h: float, wanted: float, accepted: bool, share: float) -> float:
 
 @kernel
 def integrate(p: Vector, s: Vector, tolerance: float) -> int:
-    """Let the time left pass under the drive in `s`; returns DONE, RUPTURED or EXHAUSTED. tolerance: nm, per step."""
+    """Let the time left pass under the drive in `s`; returns DONE, HAPPENED or EXHAUSTED. tolerance: nm, per step."""
     f = slopes(p, s, s[X], s[R], s[U])
+    wear(p, s, 0.0, f[6], f[7])
     s[TRIES] = 0.0
-    while s[LEFT] > 0.0 and (f[0] != 0.0 or f[1] != 0.0):
+    while s[LEFT] > 0.0 and (f[0] != 0.0 or f[1] != 0.0 or wears(s)):
         s[TRIES] += 1.0
         if s[TRIES] > MAX_TRIES:
             return EXHAUSTED
-        h = longest(f, s[H], s[LEFT])
+        h = min(until_broken(s, longest(f, s[H], s[LEFT])), s[LEFT])
         good, x, r, error = attempt(p, s, h, s[X], s[R], f)
         share = error / tolerance if good else 1e6
         accepted = share < 1.0 or h <= SHORTEST
         s[H] = next_step(h, s[H], accepted, share)
         if accepted:
             take(s, h, x, r, f[6])
-            if settle(p, s):
-                return RUPTURED
             f = slopes(p, s, x, r, f[6])
+            wear(p, s, h, f[6], f[7])
+            if settle(p, s):
+                s[H] = 0.0  # what comes next has other rates: start afresh
+                return HAPPENED
     return DONE
+
+
+@kernel
+def set_drive(s: Vector, v_s: float, i_cc: float, r_src: float, duration: float) -> None:
+    """Make a drive held for `duration` (s) the present one, with a short first step if it is another than before."""
+    if v_s != s[V_S] or i_cc != s[I_CC] or r_src != s[R_SRC] or s[H] <= 0.0:
+        s[V_S], s[I_CC], s[R_SRC] = v_s, i_cc, r_src
+        s[H] = FIRST * duration if s[H] <= 0.0 else min(s[H], FIRST * duration)
+    s[LEFT] = duration
 
 
 @kernel
@@ -154,14 +204,12 @@ def dwell(
 ) -> tuple[int, float, float, bool]:
     """Hold a drive for `duration` (s): how it ended, then current (A), terminal voltage (V), compliance? at its end.
 
-    v_s: V, either sign; i_cc: A, > 0; r_src: ohm. After RUPTURED, s[LEFT] is what remains to be held.
+    v_s: V, either sign; i_cc: A, > 0; r_src: ohm. After HAPPENED, s[LEFT] is what remains to be held.
     """
-    if v_s != s[V_S] or i_cc != s[I_CC] or r_src != s[R_SRC] or s[H] <= 0.0:
-        s[V_S], s[I_CC], s[R_SRC] = v_s, i_cc, r_src
-        s[H] = FIRST * duration if s[H] <= 0.0 else min(s[H], FIRST * duration)
-    s[LEFT] = duration
+    set_drive(s, v_s, i_cc, r_src, duration)
     ended = integrate(p, s, tolerance)
     found = solve(p, abs(v_s), i_cc, r_src, s[X], s[R], s[U])
+    s[U] = found[0]
     voltage = terminal_voltage(p, abs(v_s), r_src, s[R], found)
     sign = 1.0 if v_s >= 0.0 else -1.0
     return ended, sign * found[1], sign * voltage, found[2]

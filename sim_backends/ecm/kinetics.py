@@ -19,6 +19,7 @@ from .parameters import (
     DELTA,
     EPS_SD,
     F_RES,
+    FROZEN,
     HOP_BACK,
     HOP_GROWTH,
     K_SD,
@@ -218,8 +219,8 @@ def rates(p: Vector, grows: bool, x_f: float, u: float, i: float, x: float, r: f
     u >= 0: junction voltage, V; i >= 0: current, A; x: gap, r: radius, nm.
     """
     forward = (grows or p[BIP] > 0.5) and u > 0.0
-    if x_f >= p[X_0]:
-        if forward:
+    if x_f >= p[X_0] or p[FROZEN] > 0.5:
+        if forward and p[FROZEN] < 0.5:
             return virgin_rates(p, u, x)
         return 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     if forward:

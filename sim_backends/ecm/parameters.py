@@ -10,8 +10,11 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from labctl.contracts import Card
 from labctl.errors import UsageError
 from labctl.jit import Vector, vector
+
+from . import options
 
 #: V; k_B T / e at 300 K (CODATA 2018)
 V_T = 1.380649e-23 * 300.0 / 1.602176634e-19
@@ -49,12 +52,19 @@ _PACKED = (
     "ct_growth", "ct_back", "alpha", "hop_growth", "hop_back", "a_h", "x_s",
     "nucleation", "n_alpha", "delta", "bip", "k_sd", "s_sd", "eps_sd", "lam", "lam_c",
     "thickness", "x0", "x_min", "r_n", "r_res", "kappa_i", "a_f", "v_fo", "f_res",
+    "frozen", "v_bd", "dv_bd", "j_burn", "m_burn", "t_burn",
 )  # fmt: skip
 # numba takes these module integers as constants
 PHI, B, G_C, P_R, RHO_K, R_S, G_L, V_L, N_J = (_PACKED.index(n) for n in _PACKED[:9])
 CT_GROWTH, CT_BACK, ALPHA, HOP_GROWTH, HOP_BACK, A_H, X_S = (_PACKED.index(n) for n in _PACKED[9:16])
 NUCLEATION, N_ALPHA, DELTA, BIP, K_SD, S_SD, EPS_SD, LAM, LAM_C = (_PACKED.index(n) for n in _PACKED[16:25])
-THICKNESS, X_0, X_MIN, R_N, R_RES, KAPPA_I, A_F, V_FO, F_RES = (_PACKED.index(n) for n in _PACKED[25:])
+THICKNESS, X_0, X_MIN, R_N, R_RES, KAPPA_I, A_F, V_FO, F_RES = (_PACKED.index(n) for n in _PACKED[25:34])
+FROZEN, V_BD, DV_BD, J_BURN, M_BURN, T_BURN = (_PACKED.index(n) for n in _PACKED[34:])
+
+#: what may have happened to a cell for good: nothing, a short through the oxide, no filament any more, stuck on or off
+SOUND, SHORT, OPEN, STUCK_LOW, STUCK_HIGH = 0.0, 1.0, 2.0, 3.0, 4.0
+#: V; a short is ohmic: its conductance doubles here
+OHMIC = 1e9
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +81,16 @@ class Cycle:
     reverse: float = 1.0
 
 
+def read(card: Card) -> dict[str, float]:
+    """The values of one cell's card, groups left out switched off. Raises UsageError for a card that is no cell."""
+    values = options.complete(card.values({**UNITS, **options.units(card.fields, card.name)}))
+    check(values, card.name)
+    options.check(values, card.name)
+    return values
+
+
 def check(values: Mapping[str, float], card: str) -> None:
-    """Refuse a card that is no cell: signs, x_min < x0 < thickness, r_n < r_res, whole n_j. Raises UsageError."""
+    """Refuse what is no cell: signs, x_min < x0 < thickness, r_n < r_res, whole n_j. Raises UsageError."""
     for name in UNITS:
         value = values[name]
         if not math.isfinite(value) or value < 0 or (value == 0 and name not in _MAY_BE_ZERO):
@@ -90,8 +108,13 @@ def check(values: Mapping[str, float], card: str) -> None:
             raise UsageError(f"device card {card}: {rule} is broken")
 
 
-def pack(values: Mapping[str, float], cycle: Cycle) -> Vector:
-    """Put the parameters of one cell in one cycle where the kernels look for them."""
+def _arrhenius(energy: float, temperature: float) -> float:
+    """How much faster a process of activation energy `energy` (eV) is at `temperature` (K) than at 300 K."""
+    return math.exp(energy / V_T * (1.0 - 300.0 / temperature))
+
+
+def pack(values: Mapping[str, float], cycle: Cycle, broken: float = SOUND) -> Vector:
+    """Put the parameters of one cell in one cycle where the kernels look for them; broken: SOUND, SHORT, ..."""
     derived = {
         **values,
         "x0": cycle.x0,
@@ -103,5 +126,11 @@ def pack(values: Mapping[str, float], cycle: Cycle) -> Vector:
         "hop_back": values["v_h"] * values["eta_h"] * cycle.reverse,
         "nucleation": values["delta"] * values["nu0"] * math.exp(-cycle.dg / V_T),
         "n_alpha": values["n_c"] + values["alpha"],
+        "k_sd": values["k_sd"] * _arrhenius(values["e_sd"], values["temperature"]),
+        "frozen": float(broken != SOUND),
     }
+    if broken == SHORT:
+        derived.update(g_l=1.0 / values["r_bd"], v_l=OHMIC, v_bd=math.inf)
+    elif broken == OPEN:
+        derived.update(g_c=0.0, v_bd=math.inf, j_burn=math.inf)
     return vector(derived[name] for name in _PACKED)
