@@ -79,6 +79,16 @@ def test_each_cell_of_a_stack_breaks_by_itself() -> None:
     assert abs(stack.advance(Drive(2.5), 1.0).current) < 1e-7
 
 
+@pytest.mark.parametrize("seed", [0, 15])
+def test_resets_without_a_compliance_spare_the_synapse(seed: int) -> None:
+    """The protocol of Kim 2022; these two have late resets, at three times the usual current, among their first cycles."""
+    stack = formed("synapse", seed)
+    for _ in range(34):
+        sweep(stack, there_and_back(2.5, 0.02), 1e-5, 0.02)
+        sweep(stack, there_and_back(-3.0, 0.02), math.inf, 0.02)
+    assert (stack.state()["selector.broken"], stack.state()["memory.broken"]) == (SOUND, SOUND)
+
+
 def test_a_damaged_cell_is_a_short_and_a_leaky_one_hides_its_off_state() -> None:
     damaged, leaky, sound = pristine("damaged"), pristine("leaky"), pristine("device-2")
     assert damaged.current(0.1) > 5e-5
