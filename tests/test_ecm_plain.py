@@ -54,6 +54,7 @@ def test_compiled_and_plain_python_agree_to_the_bit() -> None:
     assert lines == list(stroll())
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not jit.enabled(), reason="this is the unjitted run")
 def test_plain_python_passes_the_tests_of_the_equations() -> None:
     folder = Path(__file__).parent

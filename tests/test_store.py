@@ -63,7 +63,7 @@ def test_journal_and_run_file_say_the_same(tmp_path: Path) -> None:
     dead = read(tmp_path / "run.jrn")
     packed = read(store.recover(tmp_path / "run.jrn"))
     assert same(dead, packed)
-    assert (dead.state, dead.end_time) == ("died", "2026-11-24T09:30:03+01:00")  # twelve ticks of 0.25 s
+    assert (dead.state, dead.end_time) == ("died", "2026-11-24T09:30:02.750000+01:00")  # eleven ticks of 0.25 s
     assert live.columns["time"].tobytes() == dead.columns["time"].tobytes()
 
 
@@ -408,8 +408,8 @@ def test_unreadable_files_say_what_they_are(tmp_path: Path) -> None:
     writer(tmp_path, "waiting.h5").close()
     for name, words in [
         ("missing.h5", "does not exist$"), ("waiting.h5", r"does not exist; its journal waiting\.jrn is there"),
-        ("text.h5", "neither"), ("empty.h5", "neither"), ("cut.h5", "damaged"), ("other.h5", "not a run file of labctl"),
-        ("newer.h5", "format 99.*update labctl"), ("hollow.h5", "damaged"), (".", "can't be read"),
+        ("text.h5", "neither"), ("empty.h5", "is empty$"), ("cut.h5", "damaged"), ("other.h5", "not a run file of labctl"),
+        ("newer.h5", "format 99.*update labctl"), ("hollow.h5", "damaged"), (".", "can't be read: it is a folder"),
     ]:  # fmt: skip
         with pytest.raises(StoreError, match=words) as caught:
             read(tmp_path / name)
@@ -425,19 +425,40 @@ def test_the_same_run_gives_the_same_bytes(tmp_path: Path) -> None:
     assert files[0] == files[1]
 
 
-def test_syncs_come_by_the_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kind", ["row", "event", "outcome"])
+def test_syncs_come_by_the_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     synced: list[int] = []
-    for name in ("fdatasync", "fsync"):
-        if hasattr(os, name):
-            monkeypatch.setattr(os, name, synced.append)
+    monkeypatch.setattr(files, "sync_data", synced.append)
     for interval, expected in [(1.0, 3), (math.inf, 0), (0.0, 12)]:
         run = writer(tmp_path, f"run{interval}.h5", clock=Ticks(0.25), sync_interval=interval)
-        before = len(synced)
-        for row in range(12):
-            run.append(block(row, 1))
-        assert len(synced) - before == pytest.approx(expected, abs=1 if expected == 3 else 0)
+        notes = [run.stimulus("sweep", {}) for _ in range(12)]
+        synced.clear()
+        for number, note in enumerate(notes):
+            if kind == "row":
+                run.append(block(number, 1))
+            elif kind == "event":
+                run.event("remark", {})
+            else:
+                run.outcome(note, "done")
+        assert len(synced) == pytest.approx(expected, abs=1 if expected == 3 else 0)
         run.finish("finished")
-        assert len(synced) > before + expected - 2
+        assert len(synced) > expected - 2
+
+
+def test_a_run_on_a_virtual_clock_keeps_its_time_and_knows_no_other(tmp_path: Path) -> None:
+    """A clock that stands still, leaps over days, and is past the year 9999 at the end."""
+    now = [5.0]
+    run = writer(tmp_path, clock=lambda: now[0], sync_interval=math.inf)
+    run.append(block(0, 1))
+    note = run.stimulus("wait", {})
+    now[0] += 1e6
+    run.outcome(note, "done")
+    now[0] += 1e12
+    run.event("late", {})
+    run.close()
+    found = read(store.recover(tmp_path / "run.jrn"))
+    assert (found.stimuli[0].time, found.stimuli[0].outcome_time, found.events[0].time) == (0.0, 1e6, 1e6 + 1e12)
+    assert (found.ending.duration, found.end_time) == (1e6 + 1e12, "")
 
 
 def test_header_survives_later_changes_to_its_parts() -> None:

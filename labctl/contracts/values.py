@@ -88,7 +88,7 @@ class Recorder(Protocol):
     """Where stimuli are written down *before* they are sent (the run's journal)."""
 
     def stimulus(self, kind: str, details: Mapping[str, Any]) -> int:
-        """Note what is about to be applied; returns the note's number. Out of this process when this returns."""
+        """Note what is about to be applied; returns the note's number. On the disk when this returns (a simulated run: out of this process)."""
         ...
 
     def outcome(self, note: int, outcome: str, details: Mapping[str, Any] | None = None) -> None:

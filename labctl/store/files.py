@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import sys
 from pathlib import Path
 
-#: No text mode on Windows; every write goes to the end, also after a torn one was cut off.
-_APPEND = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_BINARY", 0)
 #: A file system without locks (some network mounts): the run goes on without, as it does on Windows.
-_NO_LINKS = {
-    errno.EPERM,
-    errno.ENOTSUP,
-    errno.EOPNOTSUPP,
-    errno.ENOSYS,
-    errno.EMLINK,
-}  # file systems without hard links
 _NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL, errno.EBADF, errno.ENOSYS}
+#: A file system without hard links: EPERM by link(2) of the Linux manual; the others as network and FUSE ones answer (guess).
+_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
 
-def create_exclusive(path: Path) -> int:
-    """Create `path` for appending and return its descriptor. Raises FileExistsError, OSError."""
-    return os.open(path, _APPEND, 0o666)
+def check_regular(path: Path) -> None:
+    """Raise OSError unless `path` is a regular file: a folder can't be read, and opening a FIFO would wait for ever."""
+    mode = os.stat(path).st_mode
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, "it is a folder", str(path))
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+
+
+def make_folder(folder: Path) -> None:
+    """Make `folder` and what is missing above it, and wait until the names are on the disk. Raises OSError."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        sync_folder(folder.parent)
 
 
 def sync_data(fd: int) -> None:
@@ -40,25 +46,6 @@ def sync_folder(folder: Path) -> None:
             os.close(fd)
 
 
-def rename_new(source: Path, target: Path) -> None:
-    """Rename `source` to a name nobody has, in one step. Raises FileExistsError where somebody has it, OSError."""
-    if sys.platform == "win32":
-        os.rename(source, target)  # refuses a target that exists
-        return
-    try:
-        os.link(source, target)
-    except FileExistsError:
-        raise
-    except OSError as error:
-        if error.errno not in _NO_LINKS:
-            raise
-        if target.exists():  # a file system without hard links: two steps, the best there is
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from None
-        os.rename(source, target)
-        return
-    source.unlink()
-
-
 def hold(fd: int, wait: bool) -> bool:
     """Mark the open file as in use until `fd` is closed; False if another process (or descriptor) holds it.
 
@@ -68,6 +55,10 @@ def hold(fd: int, wait: bool) -> bool:
 
 
 if sys.platform == "win32":
+
+    def rename_new(source: Path, target: Path) -> None:
+        """Rename `source` to a name nobody has, whoever takes names at the same time. Raises FileExistsError, OSError."""
+        os.rename(source, target)  # refuses a target that exists
 
     def is_held(path: Path) -> bool:
         """Whether a journal is being written now. Raises FileNotFoundError."""
@@ -82,6 +73,26 @@ if sys.platform == "win32":
 
 else:
     import fcntl
+
+    def rename_new(source: Path, target: Path) -> None:
+        """Rename `source` to a name nobody has, whoever takes names at the same time. Raises FileExistsError, OSError."""
+        try:
+            os.link(source, target)  # os.rename would replace a file that came since anybody looked
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            _rename_reserved(source, target)
+        else:
+            os.unlink(source)
+
+    def _rename_reserved(source: Path, target: Path) -> None:
+        """Rename where there are no hard links: what is replaced is an empty file of our own."""
+        os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
+        try:
+            os.replace(source, target)
+        except BaseException:
+            os.unlink(target)
+            raise
 
     def is_held(path: Path) -> bool:
         """Whether a journal is being written now; False on a file system without locks. Raises FileNotFoundError."""

@@ -59,10 +59,11 @@ def preamble() -> bytes:
 
 def encode(tag: bytes, time: float, payload: bytes, rows: int = 0) -> bytes:
     """One frame. time: s since the start of the run. Raises StoreError for a payload above 4 GiB."""
-    if len(payload) > _LONGEST:
-        raise StoreError(f"{len(payload)} bytes are too many for one frame of a journal; yield smaller blocks")
-    start = _START.pack(tag, len(payload), time, rows)
-    return b"".join((start, _CHECKSUM.pack(zlib.crc32(payload, zlib.crc32(start))), payload))
+    length = len(payload)
+    if length > _LONGEST:
+        raise StoreError(f"{length} bytes are too many for one frame of a journal; yield smaller blocks")
+    start = _START.pack(tag, length, time, rows)
+    return start + _CHECKSUM.pack(zlib.crc32(payload, zlib.crc32(start))) + payload
 
 
 class Scan:
@@ -79,15 +80,16 @@ class Scan:
         _check_preamble(file.read(_PREAMBLE.size), name)
 
     def __iter__(self) -> Iterator[Frame]:
-        read, whole = self._file.read, _FRAME.size
+        read, unpack, crc32, whole = self._file.read, _FRAME.unpack, zlib.crc32, _FRAME.size
         while len(head := read(whole)) == whole:
-            tag, length, time, rows, checksum = _FRAME.unpack(head)
-            if self.good + whole + length > self.size:  # before reading: a damaged length must not ask for 4 GiB
+            tag, length, time, rows, checksum = unpack(head)
+            end = self.good + whole + length
+            if end > self.size:  # before reading: a damaged length must not ask for 4 GiB
                 return
             payload = read(length)
-            if len(payload) < length or zlib.crc32(payload, zlib.crc32(head[: _START.size])) != checksum:
+            if len(payload) < length or crc32(payload, crc32(head[: _START.size])) != checksum:
                 return
-            self.good += whole + length
+            self.good = end
             yield Frame(tag, time, rows, payload)
 
 

@@ -97,7 +97,7 @@ class RunHeader:
             data["columns"] = tuple(Column(**_known(Column, column)) for column in data["columns"])
             data["plot"] = PlotSpec(**_known(PlotSpec, data["plot"]))
             return cls(**_known(cls, data))
-        except (ValueError, TypeError, KeyError, StoreError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError, StoreError) as error:
             raise StoreError(f"{source}: the header of the run can't be understood ({error})") from error
 
 

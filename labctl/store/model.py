@@ -52,7 +52,8 @@ class Event:
 class Ending:
     """How a run ended.
 
-    end_time: ISO 8601; of a run that died, the time of its last frame; "" while it runs. duration: s, to the last frame.
+    end_time: ISO 8601; of a run that died, the time of its last frame; "" while it runs. duration: s, to the last frame, by
+    the run's own clock: simulated time on a simulated bench, whatever start and end say.
     recovered_bytes: of the journal that were good; lost_bytes: after them, 0 unless the journal was torn or damaged.
     """
 

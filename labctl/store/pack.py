@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -28,30 +29,35 @@ _CACHE = 2**20
 _TEXT = h5py.string_dtype("utf-8")
 
 
-def pack(journal: Path, path: Path) -> tuple[str, Ending]:
+def pack(journal: Path, path: Path, stop: threading.Event) -> tuple[str, Ending]:
     """Write the run file `path` from `journal` and sync it; returns the run's uuid and how it ended.
 
-    Raises StoreError for the journal, OSError for the disk.
+    stop: once set, packing is given up. Raises StoreError for the journal, OSError for the disk, Stopped.
     """
-    with journal.open("rb") as source, Sink(path) as sink, h5py.File(sink, "w", rdcc_nbytes=_CACHE) as file:
+    with journal.open("rb") as source:
         replay = Replay(source, str(journal))
-        file.attrs.update({"NX_class": "NXroot", "default": "entry", "creator": f"labctl {labctl.__version__}"})
-        file.attrs["labctl_format_version"] = np.int64(FORMAT_VERSION)
-        entry = group(file, "entry", "NXentry")
-        entry.attrs["default"] = "data"
-        write_header(entry, replay.header)
-        data = group(entry, "data", "NXdata")
-        table = _Table(data, replay.header.columns)
-        for words in replay.tables():
-            table.add(words)
-            sink.check()
-        table.close()
-        _describe_plot(data, replay.header)
-        _write_stimuli(entry, list(replay.stimuli.values()))
-        _write_events(entry, replay.events)
-        ending = replay.ending(held=False)
-        _write_ending(entry, ending)
-        return replay.header.uuid, ending
+        with Sink(path, stop) as sink, h5py.File(sink, "w", rdcc_nbytes=_CACHE) as file:
+            return replay.header.uuid, _write(file, replay, sink)
+
+
+def _write(file: Any, replay: Replay, sink: Sink) -> Ending:
+    file.attrs.update({"NX_class": "NXroot", "default": "entry", "creator": f"labctl {labctl.__version__}"})
+    file.attrs["labctl_format_version"] = np.int64(FORMAT_VERSION)
+    entry = group(file, "entry", "NXentry")
+    entry.attrs["default"] = "data"
+    write_header(entry, replay.header)
+    data = group(entry, "data", "NXdata")
+    table = _Table(data, replay.header.columns)
+    for words in replay.tables():
+        table.add(words)
+        sink.check()  # a full disk or Ctrl-C ends it here, not after hours of rows nobody can keep
+    table.close()
+    _describe_plot(data, replay.header)
+    _write_stimuli(entry, list(replay.stimuli.values()))
+    _write_events(entry, replay.events)
+    ending = replay.ending(held=False)
+    _write_ending(entry, ending)
+    return ending
 
 
 class _Table:

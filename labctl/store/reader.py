@@ -33,6 +33,8 @@ def read(path: Path) -> Run:
         return run
     if start and frames.MAGIC.startswith(start[: len(frames.MAGIC)]):
         return _from_journal(path)
+    if not start:
+        raise StoreError(f"{path} is empty{_hint(path)}")
     raise StoreError(f"{path} is neither an HDF5 file nor a journal of labctl")
 
 
@@ -46,14 +48,18 @@ def identify(path: Path) -> tuple[str, int]:
 
 def _first_bytes(path: Path) -> bytes:
     try:
+        files.check_regular(path)
         with path.open("rb") as file:
             return file.read(len(_HDF5))
     except FileNotFoundError:
-        journal = path.with_suffix(".jrn")
-        hint = f"; its journal {journal.name} is there: recover it" if journal != path and journal.exists() else ""
-        raise StoreError(f"{path} does not exist{hint}") from None
+        raise StoreError(f"{path} does not exist{_hint(path)}") from None
     except OSError as error:
         raise StoreError(f"{path} can't be read: {error.strerror}") from error
+
+
+def _hint(path: Path) -> str:
+    journal = path.with_suffix(".jrn")
+    return f"; its journal {journal.name} is there: recover it" if journal != path and journal.exists() else ""
 
 
 def _from_journal(path: Path) -> Run:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
-import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Event
+from typing import NoReturn
 
 from labctl.store import files
 from labctl.store.errors import EmptyJournal, StoreError
+from labctl.store.journal import journal_of
 from labctl.store.model import Ending
 from labctl.store.shield import shielded
 
@@ -18,16 +21,19 @@ _log = logging.getLogger("labctl.store")
 _NAMES = 100
 
 
-def journal_of(path_h5: Path) -> Path:
-    """Where the journal of a run file lies: beside it, ``.jrn``."""
-    return path_h5.with_suffix(".jrn")
-
-
 def orphans(folder: Path) -> list[Path]:
-    """The journals in `folder` and below that no process is writing, sorted. Raises StoreError if there is no folder."""
-    if not Path(folder).is_dir():
-        raise StoreError(f"{folder} is not a folder")
-    return sorted(path for path in Path(folder).rglob("*.jrn") if path.is_file() and not _is_alive(path))
+    """The journals in `folder` and below that no process is writing, sorted; also what can't be opened: `recover` says why.
+
+    Raises StoreError if there is no folder, or it can't be read.
+    """
+    folder = Path(folder)
+    try:
+        os.scandir(folder).close()
+    except (FileNotFoundError, NotADirectoryError):
+        raise StoreError(f"{folder} is not a folder") from None
+    except OSError as error:
+        raise StoreError(f"{folder} can't be read: {error.strerror}") from error
+    return sorted(path for path in folder.rglob("*.jrn") if path.is_file() and not _is_alive(path))
 
 
 def _is_alive(journal: Path) -> bool:
@@ -35,8 +41,8 @@ def _is_alive(journal: Path) -> bool:
         return files.is_held(journal)
     except FileNotFoundError:  # its run ended and was packed while we looked
         return True
-    except OSError as error:
-        raise StoreError(f"{journal} can't be opened: {error.strerror}") from error
+    except OSError:
+        return False
 
 
 def recover(journal: Path) -> Path:
@@ -44,12 +50,20 @@ def recover(journal: Path) -> Path:
 
     Its state is "died" unless the journal holds the run's end. A torn or damaged frame and what follows are left out,
     counted in `lost_bytes`, and the journal is then kept as ``run.jrn.damaged``; else it is removed.
-    Raises StoreError if the journal is being written, holds no header, or can't be packed.
+    Raises StoreError if the journal is being written, holds no header, or can't be packed; EmptyJournal, when it has removed
+    one without a byte.
     """
     journal = Path(journal)
     try:
-        if not stat.S_ISREG(journal.stat().st_mode):
-            raise StoreError(f"{journal} is not a journal file")
+        return shielded(lambda stop: _recover(journal, stop))
+    except KeyboardInterrupt as error:
+        error.add_note(rescue(journal))
+        raise
+
+
+def _recover(journal: Path, stop: Event) -> Path:
+    try:
+        files.check_regular(journal)
         held = files.is_held(journal)
         source = journal.open("rb")
     except OSError as error:
@@ -57,35 +71,46 @@ def recover(journal: Path) -> Path:
     with source:
         if held or not files.hold(source.fileno(), wait=False):
             raise StoreError(f"{journal} is still being written; end that run first")
-        if journal.stat().st_size == 0:
-            journal.unlink()
-            raise EmptyJournal(f"{journal} held nothing (the program ended before anything was recorded); removed")
-        return pack_in_place(journal, journal.with_suffix(".h5"), source.close)
+        if os.fstat(source.fileno()).st_size == 0:
+            _remove_empty(journal, source.close)
+        return pack_in_place(journal, journal.with_suffix(".h5"), source.close, stop)
 
 
-def pack_in_place(journal: Path, target: Path, release: Callable[[], None]) -> Path:
+def _remove_empty(journal: Path, release: Callable[[], None]) -> NoReturn:
+    """Remove a journal nothing was recorded in: it would block its name, and there is nothing to look at."""
+    if os.name == "nt":  # no open file is removed there; elsewhere it goes while it is held (Journal.claim looks)
+        release()
+    try:
+        journal.unlink()
+    except OSError as error:
+        raise StoreError(f"{journal} holds nothing, but can't be removed: {error.strerror}") from error
+    raise EmptyJournal(f"{journal} held nothing (the program ended before anything was recorded); removed")
+
+
+def rescue(journal: Path) -> str:
+    """What to tell whoever has a journal that could not be packed."""
+    name = f'"{journal}"' if " " in str(journal) else str(journal)
+    return f"the run is safe in {journal}; pack it with: labctl recover {name}"
+
+
+def pack_in_place(journal: Path, target: Path, release: Callable[[], None], stop: Event) -> Path:
     """Pack `journal`, name the result `target` or the next free name, then remove the journal; returns the name.
 
-    release: closes the caller's descriptor of the journal, which Windows wants before it can be removed.
+    release: closes the caller's descriptor of the journal, which Windows wants before it can be removed; stop: once set,
+    packing is given up. Raises StoreError, Stopped; the journal is then as it was. To be called through `shielded`.
     """
     from labctl.store import pack  # here, so that h5py loads when it is needed
 
-    temporary = target.with_suffix(".tmp")  # no longer than the journal's own name
-
-    def work() -> tuple[Path, Ending]:
+    temporary = target.with_suffix(".h5~")  # no longer than the journal's own name
+    try:
         try:
-            uuid, ending = pack.pack(journal, temporary)
+            uuid, ending = pack.pack(journal, temporary, stop)
             placed = _place(temporary, target, uuid, ending)
         finally:
             temporary.unlink(missing_ok=True)
         files.sync_folder(target.parent)
-        return placed, ending
-
-    try:
-        placed, ending = shielded(work)
     except (OSError, RuntimeError) as error:  # h5py raises either when the disk is full
-        what = f"{target} can't be written ({_line(error)})"
-        raise StoreError(f"{what}; the run is safe in {journal}: free space, then labctl recover {journal}") from error
+        raise StoreError(f"{target} can't be written ({_line(error)}); {rescue(journal)}") from error
     release()
     _retire(journal, ending)
     return placed
@@ -94,8 +119,7 @@ def pack_in_place(journal: Path, target: Path, release: Callable[[], None]) -> P
 def _place(temporary: Path, target: Path, uuid: str, ending: Ending) -> Path:
     """Rename to the first free name; a name already held by this very run (a crash before tidying up) is taken as done."""
     refusal: OSError | None = None
-    for number in range(_NAMES):
-        candidate = target.with_name(f"{target.stem}.{number}{target.suffix}") if number else target
+    for candidate in _candidates(target):
         try:
             files.rename_new(temporary, candidate)
         except FileExistsError:
@@ -105,10 +129,19 @@ def _place(temporary: Path, target: Path, uuid: str, ending: Ending) -> Path:
         except PermissionError as error:  # Windows: a viewer holds that name
             refusal = error
             continue
-        if number:
+        if candidate != target:
             _log.warning("%s is taken; the run was stored as %s", target, candidate)
         return candidate
     raise refusal or FileExistsError(f"no free name from {target.name} to {_NAMES - 1}")
+
+
+def _candidates(target: Path) -> Iterator[Path]:
+    """The name asked for, then numbered ones that no other run has reserved by its journal."""
+    yield target
+    for number in range(1, _NAMES):
+        candidate = target.with_name(f"{target.stem}.{number}{target.suffix}")
+        if not journal_of(candidate).exists():
+            yield candidate
 
 
 def _is_same(path: Path, uuid: str, ending: Ending) -> bool:
@@ -129,8 +162,16 @@ def _retire(journal: Path, ending: Ending) -> None:
     """Remove the packed journal; keep one with bytes that could not be read, under a name recovery does not look at."""
     try:
         if ending.lost_bytes:
-            os.replace(journal, journal.with_name(journal.name + ".damaged"))
+            _keep_damaged(journal)
         else:
             journal.unlink()
     except OSError as error:  # the run file is whole and in place; the next recovery tidies up
         _log.warning("%s is packed but can't be removed: %s", journal, error)
+
+
+def _keep_damaged(journal: Path) -> None:
+    for number in range(_NAMES):
+        with contextlib.suppress(FileExistsError):  # of an earlier run that had the name
+            files.rename_new(journal, journal.with_name(f"{journal.name}.damaged{f'.{number}' if number else ''}"))
+            return
+    raise FileExistsError(f"{_NAMES} damaged journals of that name are there")

@@ -18,13 +18,20 @@ from labctl.quantities import Column
 from labctl.store import frames, values
 from labctl.store.errors import StoreError
 from labctl.store.header import RunHeader, parse_time
-from labctl.store.model import Ending, Event, State, Stimulus
+from labctl.store.model import CLOSED, OUTCOMES, Ending, Event, State, Stimulus
 
 Words = NDArray[np.int64]
 #: Rows gathered before they are handed on: 128 KiB a column, which is also the chunk of a run file's datasets (a guess
 #: between HDF5's default chunk cache of 1 MiB, shared by a few columns, and the overhead of many small chunks).
 CHUNK = 16384
 _WORD = 8  # bytes; every dtype of a column has this size
+#: What the payloads of notes hold, and of what kind; the states and outcomes that there are.
+_FIELDS: dict[bytes, dict[str, Any]] = {
+    frames.STIMULUS: {"id": int, "kind": str, "row": int, "details": dict},
+    frames.OUTCOME: {"id": int, "outcome": OUTCOMES, "row": int, "details": (dict, type(None))},
+    frames.EVENT: {"kind": str, "row": int, "details": dict},
+    frames.END: {"state": CLOSED, "reason": str, "traceback": str, "end_time": str},
+}
 
 
 class Replay:
@@ -80,34 +87,39 @@ class Replay:
     def _settled(self) -> Iterator[tuple[int, bool, bytes]]:
         """(rows, provisional, payload) of the rows that stay, in order."""
         pending: list[tuple[int, bool, bytes]] = []
+        row = self._width * _WORD
         for frame in self._frames:
-            self._last_time = frame.time
-            if frame.tag in (frames.ROWS, frames.PROVISIONAL):
-                if frame.rows * self._width * _WORD != len(frame.payload):
-                    raise StoreError(
-                        f"{self._name}: the rows do not fit the header; this journal was not written by labctl"
-                    )
-                if frame.tag == frames.PROVISIONAL:
-                    pending.append((frame.rows, True, frame.payload))
-                    continue
-                pending = []
-                yield frame.rows, False, frame.payload
+            tag, self._last_time, rows, payload = frame
+            if tag not in (frames.ROWS, frames.PROVISIONAL):
+                if tag in (frames.STIMULUS, frames.OUTCOME):  # only blocks of the same test replace its live rows
+                    yield from pending
+                    pending = []
+                self._note(frame)
                 continue
-            if frame.tag in (frames.STIMULUS, frames.OUTCOME):  # only blocks of the same test replace its live rows
-                yield from pending
+            if rows * row != len(payload):
+                raise StoreError(
+                    f"{self._name}: the rows do not fit the header; this journal was not written by labctl"
+                )
+            if tag == frames.PROVISIONAL:
+                pending.append((rows, True, payload))
+                continue
+            if pending:
                 pending = []
-            self._note(frame)
+            yield rows, False, payload
         yield from pending
 
     def _note(self, frame: frames.Frame) -> None:
+        if frame.tag not in _FIELDS:
+            raise StoreError(f"{self._name} holds a frame {frame.tag!r} that this labctl does not know; update labctl")
         try:
-            self._keep(frame, values.loads(frame.payload))
-        except (KeyError, TypeError, ValueError) as error:
+            self._keep(frame, _checked(values.loads(frame.payload), _FIELDS[frame.tag]))
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
+            what = f"{type(error).__name__}: {error}, up to byte {self._scan.good}"
             raise StoreError(
-                f"{self._name} holds a note that can't be understood ({error!r}); not written by labctl"
+                f"{self._name} holds a note that can't be understood ({what}); not written by labctl"
             ) from error
 
-    def _keep(self, frame: frames.Frame, data: Any) -> None:
+    def _keep(self, frame: frames.Frame, data: dict[str, Any]) -> None:
         if frame.tag == frames.STIMULUS:
             self.stimuli[data["id"]] = Stimulus(data["id"], data["kind"], frame.time, data["row"], data["details"])
         elif frame.tag == frames.OUTCOME:
@@ -120,10 +132,8 @@ class Replay:
             )
         elif frame.tag == frames.EVENT:
             self.events.append(Event(data["kind"], frame.time, data["row"], data["details"]))
-        elif frame.tag == frames.END:
-            self._end = data
         else:
-            raise StoreError(f"{self._name} holds a frame {frame.tag!r} that this labctl does not know; update labctl")
+            self._end = data
 
     def _table(self, batch: list[bytes], rows: int, provisional: bool) -> Words:
         words = np.frombuffer(b"".join(batch), "<i8").reshape(len(batch), self._width, rows)
@@ -135,6 +145,22 @@ class Replay:
         return table
 
 
+def _checked(data: Any, fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a note, each of its kind and fit for HDF5. Raises KeyError, TypeError, ValueError."""
+    found = {name: data[name] for name in fields}
+    for name, kind in fields.items():
+        value = found[name]
+        if kind in (OUTCOMES, CLOSED):
+            kind.index(value)
+        elif isinstance(value, bool) or not isinstance(value, kind):
+            raise TypeError(f"{name} is a {type(value).__name__}")
+        elif isinstance(value, int) and not 0 <= value < 2**63:
+            raise ValueError(f"{name} is {value}")
+        elif isinstance(value, str):
+            found[name] = values.clean(value)
+    return found
+
+
 def columns_of(words: Words, columns: tuple[Column, ...]) -> dict[str, NDArray[Any]]:
     """The words, shape (columns, n), as one array per column in its own dtype."""
     return {column.name: words[index].view(column.dtype) for index, column in enumerate(columns)}
@@ -144,7 +170,7 @@ def later(time: str, seconds: float) -> str:
     """The ISO 8601 time `seconds` after `time`, to the microsecond; "" beyond the year 9999 (a virtual clock can get there)."""
     try:
         return (parse_time(time, "start_time") + timedelta(seconds=seconds)).isoformat()
-    except OverflowError:
+    except (OverflowError, ValueError):  # ValueError: a clock that said NaN
         return ""
 
 

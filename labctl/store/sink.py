@@ -9,20 +9,30 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from threading import Event
 from types import TracebackType
+
+from labctl.store.shield import Stopped
 
 
 class Sink:
-    """A new file for ``h5py.File(sink, "w")``, synced to the disk when the ``with`` block ends without an error."""
+    """A new file for ``h5py.File(sink, "w")``, synced to the disk when the ``with`` block ends without an error.
 
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("wb+", buffering=0)
+    A file of that name is replaced, not written into: it may be a run file's second name (a crash within files.rename_new).
+    """
+
+    def __init__(self, path: Path, stop: Event) -> None:
+        path.unlink(missing_ok=True)
+        self._file = path.open("xb+", buffering=0)
+        self._stop = stop
         self._error: OSError | None = None
 
     def check(self) -> None:
-        """Raise the first OSError there was, if any."""
+        """Raise the first OSError there was, if any, or Stopped if packing was called off."""
         if self._error is not None:
             raise self._error
+        if self._stop.is_set():
+            raise Stopped
 
     def __enter__(self) -> Sink:
         return self
