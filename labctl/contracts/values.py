@@ -88,7 +88,10 @@ class Recorder(Protocol):
     """Where stimuli are written down *before* they are sent (the run's journal)."""
 
     def stimulus(self, kind: str, details: Mapping[str, Any]) -> int:
-        """Note what is about to be applied; returns the note's number. On the disk when this returns (a simulated run: out of this process)."""
+        """Note what is about to be applied; returns the note's number.
+
+        It is on the disk when this returns; on a simulated bench it has left this process.
+        """
         ...
 
     def outcome(self, note: int, outcome: str, details: Mapping[str, Any] | None = None) -> None:
