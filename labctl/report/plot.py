@@ -33,18 +33,18 @@ def draw(run: Run, axes: Any) -> None:
     x, y = run.columns[x_name], run.columns[spec.signal]
     groups = _groups(run)
     for number, rows in enumerate(groups):
-        axes.plot(
-            x[rows], np.abs(y[rows]) if spec.log else y[rows], lw=1.0, color=_colour(number, len(groups)), zorder=2
-        )
+        shown = np.abs(y[rows]) if spec.log else y[rows]
+        label = _label(run, rows) if len(groups) > 1 and number in (0, len(groups) - 1) else None
+        axes.plot(x[rows], shown, lw=1.0, color=_colour(number, len(groups)), label=label, zorder=2)
     _mark_compliance(run, axes, x, np.abs(y) if spec.log else y)
     if spec.log:
         axes.set_yscale("log")
         _limit_decades(axes, np.abs(y))
     if axes.get_legend_handles_labels()[0]:
         axes.legend(frameon=False, fontsize=8, loc="best")
-    label = units[spec.signal]
+    signal = units[spec.signal]
     axes.set_xlabel(units[x_name].caption)
-    axes.set_ylabel(f"|{label.name}| ({label.unit})" if spec.log else label.caption)
+    axes.set_ylabel(f"|{signal.name}| ({signal.unit})" if spec.log else signal.caption)
     axes.set_title(_title(run), fontsize=9, loc="left")
     axes.grid(True, which="major", lw=0.4, alpha=0.5)
     axes.tick_params(direction="in", which="both", top=True, right=True)

@@ -1,0 +1,51 @@
+"""Pictures and texts of run files."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from labctl import plugins, runner, store
+from labctl.contracts import Extracted
+from labctl.procedure import Procedure
+from labctl.report import plot, text
+from labctl.report.sketch import sketch
+from labctl.station import Station, simulated
+
+IVSweep = plugins.load("procedures", "iv-sweep", Procedure)  # type: ignore[type-abstract]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> store.Run:
+    with Station(simulated("ohmic"), seed=1) as station:
+        sweep = IVSweep(step=0.1, cycles=3, v_min=-1, compliance=5e-7)
+        return store.read(runner.run("iv-sweep", sweep, station, tmp_path / "run.h5").path)
+
+
+def test_a_picture_names_axes_first_and_last_cycle_and_compliance(run: store.Run) -> None:
+    axes = Figure().subplots()
+    plot.draw(run, axes)
+    assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_yscale()) == ("applied voltage (V)", "|current| (A)", "log")
+    assert [entry.get_text() for entry in axes.get_legend().get_texts()] == ["cycle 1", "cycle 3", "in compliance"]
+    assert "500 nA" in axes.get_title(loc="left")
+
+
+@pytest.mark.parametrize("ending", ["png", "svg", "pdf"])
+def test_pictures_are_saved_by_their_ending(run: store.Run, tmp_path: Path, ending: str) -> None:
+    assert plot.save([run, run], tmp_path / "deep" / f"picture.{ending}").stat().st_size > 3000
+
+
+def test_numbers_are_said_with_their_uncertainty() -> None:
+    assert text.value(Extracted("V_th", 0.502, "V", 0.028, "")) == "502 ± 28 mV"
+    assert text.value(Extracted("R", 1e6, "ohm", float("nan"), "")) == "1 Mohm"
+
+
+def test_a_sketch_shows_where_the_curve_is() -> None:
+    x = np.linspace(0, 1, 50)
+    lines = sketch(x, 1e-9 * 10 ** (3 * x), ("V", "A"), width=50, height=10)
+    assert "1 uA" in lines[0]
+    assert lines[0].rstrip().endswith("*")
+    assert "1 nA" in lines[9]
+    assert lines[9].split("|")[1].startswith("*")
+    assert sketch(x, np.zeros(50), ("V", "A")) == []
