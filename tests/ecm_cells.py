@@ -18,7 +18,9 @@ PARAMETERS, CURRENT, KINETICS, CIRCUIT, INTEGRATOR, SERIES, SERIES_IN_TIME = (
     )
 )  # fmt: skip
 EcmCell: Any = plugins.load("sim_backends", "ecm", DeviceModel)
-X, R, X_F, ON, V_S, I_CC, R_SRC = (getattr(INTEGRATOR, n) for n in ("X", "R", "X_F", "ON", "V_S", "I_CC", "R_SRC"))
+X, R, W, X_F, ON, V_S, I_CC, R_SRC = (
+    getattr(INTEGRATOR, n) for n in ("X", "R", "W", "X_F", "ON", "V_S", "I_CC", "R_SRC")
+)
 
 
 def plugins_part(part: str) -> Any:
@@ -26,6 +28,8 @@ def plugins_part(part: str) -> Any:
     return plugins.module("sim_backends", "ecm", part)
 
 
+#: an ion supply for tests of the state it adds; numbers near those of the memory
+SUPPLY = {"q_in": 5.0, "t_in": 3e-4, "v_in": 0.6, "eta_in": 0.6, "t_out": 1e-3}
 read = cache(cards.read)  # parsing YAML takes longer than most of these simulations
 
 
@@ -69,6 +73,29 @@ def state_of(values: dict[str, float], x_f: float, drive: Drive) -> jit.Vector:
     s = jit.vector([0.0] * INTEGRATOR.STATE_SIZE)
     s[X_F], s[V_S], s[I_CC], s[R_SRC] = x_f, drive.voltage, drive.compliance, drive.resistance
     return s
+
+
+def slopes_of_one(p: Any, s: Any, y: Any, guess: float) -> tuple[Any, Any, float]:
+    """d(x, r, w)/dt (nm/s, 1/s) of one cell, its 3 x 3 Jacobian (1/s), and the current (A); y: x, r (nm), w."""
+    f = INTEGRATOR.slopes(p, s, *(float(v) for v in y), guess)
+    jacobian = [[f[2], f[3], f[9]], [f[4], f[5], f[10]], f[11:14]]
+    return np.array([f[0], f[1], f[8]]), np.array(jacobian), float(f[7])
+
+
+def slopes_of_two(p: Any, q: Any, s: Any, t: Any, y: Any) -> tuple[Any, Any, float]:
+    """d(x, r, x, r, w, w)/dt of two cells in series, the 6 x 6 Jacobian (1/s), and the current (A)."""
+    at, w = SERIES_IN_TIME, jit.vector([0.0] * SERIES_IN_TIME.WORK_SIZE)
+    for k in range(6):
+        w[at.Y + k] = float(y[k])
+    at.series_slopes(p, q, s, t, w)
+    jacobian = np.zeros((6, 6))
+    jacobian[:4, :4] = np.array([float(w[at.J + k]) for k in range(16)]).reshape(4, 4)
+    jacobian[4:, :4] = np.array([float(w[at.W_J + k]) for k in range(8)]).reshape(2, 4)
+    for k in range(4):
+        jacobian[k, 4 + k // 2] = w[at.J_W + k]
+    for k in range(2):
+        jacobian[4 + k, 4 + k] = w[at.W_W + k]
+    return np.array([float(w[at.F + k]) for k in range(6)]), jacobian, float(w[SERIES.AMPS])
 
 
 def there_and_back(top: float, step: float) -> list[float]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from ecm_cells import INTEGRATOR, SERIES, SERIES_IN_TIME, packed
+from ecm_cells import INTEGRATOR, packed, slopes_of_one, slopes_of_two
 from scipy.integrate import solve_ivp
 
 from labctl import jit
@@ -51,11 +51,12 @@ class Cell:
 
 
 class Reference:
-    """Cells in series under one drive; y: gap and radius of each (nm)."""
+    """Cells in series under one drive; y: gap and radius of each (nm), then the ion supply of each."""
 
     def __init__(self, cells: list[Cell], drive: Drive) -> None:
         self.cells, self.drive = cells, drive
         self.floor = [f for c in cells for f in (c.values["x_min"] - 2.5 * c.values["lam_c"], 0.1)]
+        self.floor += [0.0] * len(cells)
 
     def slopes(self, y: Array) -> tuple[Array, Array, float]:
         """Slopes (nm/s), Jacobian (1/s) and current (A) at y, or at the nearest that is a cell."""
@@ -65,20 +66,14 @@ class Reference:
     def _one(self, y: Array) -> tuple[Array, Array, float]:
         cell = self.cells[0]
         s = cell.state(self.drive, y[0])
-        f = INTEGRATOR.slopes(cell.p, s, float(y[0]), float(y[1]), abs(self.drive.voltage))
-        return np.array(f[:2]), np.array(f[2:6]).reshape(2, 2), float(f[7])
+        return slopes_of_one(cell.p, s, y, abs(self.drive.voltage))
 
     def _two(self, y: Array) -> tuple[Array, Array, float]:
         first, second = self.cells
-        at, w = SERIES_IN_TIME, jit.vector([0.0] * SERIES_IN_TIME.WORK_SIZE)
-        for k in range(4):
-            w[at.Y + k] = float(y[k])
-        at.series_slopes(first.p, second.p, first.state(self.drive, y[0]), second.state(self.drive, y[2]), w)
-        f, j = (np.array([float(w[begin + k]) for k in range(n)]) for begin, n in ((at.F, 4), (at.J, 16)))
-        return f, j.reshape(4, 4), float(w[SERIES.AMPS])
+        return slopes_of_two(first.p, second.p, first.state(self.drive, y[0]), second.state(self.drive, y[2]), y)
 
     def follow(self, y: Array, duration: float, times: Array) -> tuple[Array, Array]:
-        """Gaps and radii (nm) and current (A) at each of `times` (s, up to LATE of the duration), from y at 0."""
+        """Gaps and radii (nm), supplies, and current (A) at each of `times` (s, up to LATE of the duration), from y at 0."""
         now, end, y = 0.0, LATE * duration, np.array(y, dtype=float)
         states, currents = np.empty((len(times), len(y))), np.empty(len(times))
         while now < end:

@@ -14,6 +14,7 @@ from ecm_cells import (
     INTEGRATOR,
     KINETICS,
     PARAMETERS,
+    SUPPLY,
     EcmCell,
     R,
     X,
@@ -21,6 +22,7 @@ from ecm_cells import (
     formed,
     packed,
     read,
+    slopes_of_one,
     state_of,
     sweep,
     values_of,
@@ -56,7 +58,7 @@ def test_current_and_derivatives(v: float, x: float, r: float, expected: tuple[f
 def test_rates_of_device_2(u: float, i: float, x: float, r: float, expected: tuple[float, float]) -> None:
     # made with unrounded x_min and dg; 1.304426 reproduces all of them, the card's 1.30443 four digits less
     p = packed(values_of("device-2", x_min=1.304426, dg=1.1277208733))
-    assert KINETICS.rates(p, True, 1.3, u, i, x, r)[:2] == pytest.approx(expected, rel=1e-6)
+    assert KINETICS.rates(p, True, 1.3, u, i, x, r, 1.0)[:2] == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +66,7 @@ def test_rates_of_device_2(u: float, i: float, x: float, r: float, expected: tup
     [(True, 1.5, 2.7, -7.60508e3), (True, 1.5, 1.0, -2.89579e5), (False, 1.5, 0.6, 1.86947e4), (True, 0.3, 0.6, -7.90087e-2)],
 )  # fmt: skip
 def test_rates_of_the_memory(grows: bool, u: float, x: float, expected: float) -> None:
-    found = KINETICS.rates(packed(values_of("memory")), grows, 0.1, u, 0.0, x, 5.4742)
+    found = KINETICS.rates(packed(values_of("memory")), grows, 0.1, u, 0.0, x, 5.4742, 1.0)
     assert found[0] == pytest.approx(expected, rel=2e-6)
 
 
@@ -117,19 +119,21 @@ def test_critical_radius_of_device_2() -> None:
         ("device-2", Drive(3.6, 1e-5), 1.3, 1.5, 1.02, 4.0),
     ],
 )
-def test_jacobian_of_cell_and_circuit(name: str, drive: Drive, x_f: float, x: float, r: float, n_j: float) -> None:
-    values = values_of(name, n_j=n_j)
-    p, s = packed(values), state_of(values, x_f, drive)
-    found = INTEGRATOR.slopes(p, s, x, r, 0.3)
-
-    def along(dx: float, dr: float) -> Any:
-        h = 2e-5
-        up, down = (INTEGRATOR.slopes(p, s, x + k * h * dx, r + k * h * dr, 0.3)[:2] for k in (1, -1))
-        return np.subtract(up, down) / (2 * h)
-
-    by_differences = np.column_stack([along(1.0, 0.0), along(0.0, 1.0)])
-    scale = np.abs(by_differences).max()
-    assert np.array(found[2:6]).reshape(2, 2) == pytest.approx(by_differences, rel=1e-4, abs=1e-7 * scale)
+@pytest.mark.parametrize("w", [None, 0.3, 0.9])  # without an ion supply, and with one
+def test_jacobian_of_cell_and_circuit(
+    name: str, drive: Drive, x_f: float, x: float, r: float, n_j: float, w: float | None
+) -> None:
+    values = values_of(name, n_j=n_j, **({} if w is None else SUPPLY))
+    p, s, y = packed(values), state_of(values, x_f, drive), np.array([x, r, w or 1.0])
+    found = slopes_of_one(p, s, y, 0.3)[1]
+    h = 2e-5
+    columns = [
+        (slopes_of_one(p, s, y + h * e, 0.3)[0] - slopes_of_one(p, s, y - h * e, 0.3)[0]) / (2 * h) for e in np.eye(3)
+    ]
+    by_differences = np.column_stack(columns if w else columns[:2] + [np.zeros(3)])
+    for row in range(3):
+        scale = np.abs(by_differences[row]).max()
+        assert found[row] == pytest.approx(by_differences[row], rel=1e-4, abs=1e-6 * scale + 1e-9)
 
 
 # -- integrator -------------------------------------------------------------------------------------------------------
@@ -171,7 +175,7 @@ def radau(name: str, drive: Drive, x: float, r: float) -> tuple[np.ndarray[Any, 
 
     def slope(_: float, y: np.ndarray[Any, Any]) -> tuple[float, ...]:
         gap = max(float(y[0]), values["x_min"] - 2.5 * values["lam_c"])  # Radau tries gaps that are no cell
-        return tuple(INTEGRATOR.slopes(p, s, gap, float(y[1]), abs(drive.voltage))[:2])
+        return tuple(INTEGRATOR.slopes(p, s, gap, float(y[1]), 1.0, abs(drive.voltage))[:2])
 
     solution = solve_ivp(
         slope, (0.0, 1e-2), [x, r], method="Radau", rtol=1e-8, atol=1e-10, t_eval=times, first_step=1e-14

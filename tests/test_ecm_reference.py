@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ecm_cells import ON, PARAMETERS, X_F, EcmCell, R, X, filament, part_of, read, values_of
+from ecm_cells import ON, PARAMETERS, X_F, EcmCell, R, W, X, filament, part_of, read, values_of
 
 from labctl import cards
 from labctl.testing.device_model import random_waveform
@@ -21,6 +21,7 @@ NAMES = [name for name in sorted(cards.paths()) if cards.read(name).model == "ec
 #: V; what a card's waveforms go to: past its set and reset voltages, below what breaks it
 SPAN = {"synapse": 2.6, "l-device-1": 80.0, "l-device-2": 80.0, "l-device-3": 20.0, "l-device-4": 4.0, "memory": 2.0}
 GAP, CURRENT, TIME = 0.01, 0.02, 0.02  # of the switching gap, of the current, of the time since the drive began
+SUPPLIED = 0.01  # of the ion supply, which runs from 0 to 1
 
 
 def parts(name: str) -> dict[str, dict[str, float]]:
@@ -49,7 +50,7 @@ def compare(name: str, seed: int) -> None:
     states = [filament(device, part).state for part in parts(name)]
     for drive, duration in random_waveform(seed, SPAN.get(name, 1.2), 8):
         cells = [reference.Cell(v, mode(s, v)) for v, s in zip(values, states, strict=True)]
-        start = np.array([float(s[k]) for s in states for k in (X, R)])
+        start = np.array([float(s[k]) for s in states for k in (X, R)] + [float(s[W]) for s in states])
         times = duration * np.linspace(1.0 - TIME, 1.0 + TIME, 41)
         known, currents = reference.Reference(cells, drive).follow(start, duration, times)
         found = device.advance(drive, duration)
@@ -60,6 +61,8 @@ def compare(name: str, seed: int) -> None:
                 assert within(float(s[place]), known[:, column], allowed), (
                     f"{words}: {s[place]}, {known[20, column]} nm"
                 )
+            place = 2 * len(values) + n
+            assert within(float(s[W]), known[:, place], SUPPLIED), f"{words}: supply {s[W]}, {known[20, place]}"
         logs = np.log(np.maximum(np.abs(currents), 1e-300))
         right = drive.voltage == 0 or within(math.log(abs(found.current)), logs, CURRENT)
         assert right, f"{words}: {found}, {currents[20]} A"

@@ -17,6 +17,7 @@ from ecm_cells import (
     SERIES_IN_TIME,
     X_F,
     EcmCell,
+    SUPPLY,
     R,
     X,
     filament,
@@ -26,6 +27,7 @@ from ecm_cells import (
     pristine,
     ramp_until_compliance,
     read,
+    slopes_of_two,
     state_of,
     sweep,
     there_and_back,
@@ -89,15 +91,16 @@ def test_in_compliance_each_junction_carries_the_current_alone() -> None:
 
 
 # -- Jacobian and integrator ------------------------------------------------------------------------------------------
-def slopes(drive: Drive, fronts: tuple[float, float], y: Any) -> tuple[Any, Any]:
-    """d(x, r, x, r)/dt (nm/s) of selector and memory, and the 4 x 4 Jacobian (1/s)."""
-    w = jit.vector([0.0] * SERIES_IN_TIME.WORK_SIZE)
-    for k in range(4):
-        w[SERIES_IN_TIME.Y + k] = float(y[k])
-    s, t = state_of(SELECTOR, fronts[0], drive), state_of(MEMORY, fronts[1], drive)
-    SERIES_IN_TIME.series_slopes(packed(SELECTOR), packed(MEMORY), s, t, w)
-    f = [float(w[SERIES_IN_TIME.F + k]) for k in range(4)]
-    return np.array(f), np.array([float(w[SERIES_IN_TIME.J + k]) for k in range(16)]).reshape(4, 4)
+def slopes(drive: Drive, fronts: tuple[float, float], y: Any, **supply: float) -> tuple[Any, Any]:
+    """d(x, r, x, r, w, w)/dt (nm/s, 1/s) of selector and memory, and the 6 x 6 Jacobian (1/s)."""
+    first, second = {**SELECTOR, **supply}, {**MEMORY, **supply}
+    s, t = state_of(first, fronts[0], drive), state_of(second, fronts[1], drive)
+    return slopes_of_two(packed(first), packed(second), s, t, y)[:2]
+
+
+def at_rest(gaps_and_radii: tuple[float, ...]) -> tuple[float, ...]:
+    """A point of selector and memory with the ion supplies they have after a long rest."""
+    return (*gaps_and_radii, *(0.0 if values["q_in"] > 0.0 else 1.0 for values in (SELECTOR, MEMORY)))
 
 
 @pytest.mark.parametrize(
@@ -111,14 +114,22 @@ def slopes(drive: Drive, fronts: tuple[float, float], y: Any) -> tuple[Any, Any]
         (Drive(6.0), (150.0, 120.0), (150.0, 1.0, 120.0, 5.4742)),  # both form
     ],
 )
-def test_jacobian_of_both_cells_and_circuit(drive: Drive, fronts: tuple[float, float], y: tuple[float, ...]) -> None:
-    _, found = slopes(drive, fronts, y)
+@pytest.mark.parametrize("supply", [{}, SUPPLY])
+def test_jacobian_of_both_cells_and_circuit(
+    drive: Drive, fronts: tuple[float, float], y: tuple[float, ...], supply: dict[str, float]
+) -> None:
+    at = np.array([*y, 0.4, 0.7])
+    _, found = slopes(drive, fronts, at, **supply)
     h = 2e-5
-    columns = [(slopes(drive, fronts, y + h * e)[0] - slopes(drive, fronts, y - h * e)[0]) / (2 * h) for e in np.eye(4)]
-    by_differences = np.column_stack(columns)
-    for row in range(4):
+
+    def along(direction: Any) -> Any:
+        up, down = (slopes(drive, fronts, at + k * h * direction, **supply)[0] for k in (1, -1))
+        return (up - down) / (2 * h)
+
+    by_differences = np.column_stack([along(e) for e in np.eye(6)])
+    for row in range(6):
         scale = np.abs(by_differences[row]).max()
-        assert found[row] == pytest.approx(by_differences[row], rel=2e-4, abs=1e-6 * scale)
+        assert found[row] == pytest.approx(by_differences[row], rel=2e-4, abs=1e-6 * scale + 1e-9)
 
 
 @pytest.mark.parametrize(
@@ -129,15 +140,15 @@ def test_transients_against_radau(voltage: float, start: tuple[float, ...]) -> N
     from scipy.integrate import solve_ivp
 
     drive, times = Drive(voltage, math.inf, 50.0), np.geomspace(1e-8, 2e-4, 25)
-    floor = [SELECTOR["x_min"] - 2.5 * SELECTOR["lam_c"], 0.1, MEMORY["x_min"] - 2.5 * MEMORY["lam_c"], 0.1]
+    floor = [SELECTOR["x_min"] - 2.5 * SELECTOR["lam_c"], 0.1, MEMORY["x_min"] - 2.5 * MEMORY["lam_c"], 0.1, 0.0, 0.0]
     reference = solve_ivp(
         lambda _, y: slopes(drive, (0.8, 0.1), np.maximum(y, floor))[0],  # Radau tries gaps that are no cell
-        (0.0, 2e-4), start, method="Radau", rtol=1e-8, atol=1e-10, t_eval=times, first_step=1e-14,
+        (0.0, 2e-4), at_rest(start), method="Radau", rtol=1e-8, atol=1e-10, t_eval=times, first_step=1e-14,
         jac=lambda _, y: slopes(drive, (0.8, 0.1), np.maximum(y, floor))[1],
     )  # fmt: skip
     assert reference.success
     errors = [
-        np.abs(np.array([ends(drive, start, float(time), tolerance) for time in times]).T - reference.y).max(axis=1)
+        np.abs(np.array([ends(drive, start, float(time), tolerance) for time in times]).T - reference.y[:4]).max(axis=1)
         for tolerance in (1e-11, 1e-12)
     ]
     assert errors[0] == pytest.approx(0.0, abs=0.025)

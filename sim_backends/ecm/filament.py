@@ -40,6 +40,7 @@ class Filament:
         self._load()
         self.state[at.X] = self.state[at.X_F] = self.values["thickness"]
         self.state[at.R] = self.cycles.current().r_n if self._broken == SOUND else self.values["r_res"]
+        self.state[at.W] = self._drained()
         if self._broken in (STUCK_LOW, STUCK_HIGH):
             self._stick(self._broken)
         self._attempt = _attempt_voltage(self.values, self.packed)
@@ -75,7 +76,12 @@ class Filament:
             return
         cycle, s = self._cycle(), self.state
         s[at.X], s[at.R], s[at.X_F], s[at.ON], s[at.H] = cycle.x0, cycle.r_n, self.values["x_min"], 0.0, 0.0
+        s[at.W] = self._drained()
         self._tried = False
+
+    def _drained(self) -> float:
+        """The ion supply of a cell long at rest: none; a cell whose card has no such group is always supplied."""
+        return 0.0 if self.values["q_in"] > 0.0 else 1.0
 
     def given_up(self, voltage: float) -> bool:
         """Tell whether a source at `voltage` (V, >= 0) ends an attempt without a filament, and forget the attempt if so."""
@@ -138,7 +144,7 @@ class Filament:
         s[at.R], s[at.X], s[at.H] = self._cycle().r_n, min(s[at.X], self._x0), 0.0
 
     def shown(self) -> dict[str, float]:
-        """Gap, radius, deepest point of the front (m), formed? filament there? (0/1), broken (SOUND, SHORT, ...), ruptures."""
+        """Gap, radius, deepest point of the front (m), formed? filament there? (0/1), ion supply (0 to 1), broken, ruptures."""
         s = self.state
         return {
             "gap": float(s[at.X]) * NM,
@@ -146,6 +152,7 @@ class Filament:
             "front": float(s[at.X_F]) * NM,
             "formed": float(self.formed),
             "filament": float(s[at.ON]),
+            "supply": float(s[at.W]),
             "broken": self._broken,
             "ruptures": float(self._age.ruptures),
         }

@@ -13,7 +13,7 @@ from labctl.jit import Vector, kernel
 
 from .circuit import solve, terminal_voltage
 from .damage import breakdown_rate, burn_rate
-from .kinetics import rates
+from .kinetics import rates, supply
 from .parameters import LAM_C, R_N, R_RES, THICKNESS, X_0, X_MIN
 
 #: places in the state vector: gap, radius, deepest front (nm), filament there? (0/1), next step (s), last U (V), ...
@@ -22,7 +22,9 @@ X, R, X_F, ON, H, U = range(6)
 V_S, I_CC, R_SRC, LEFT, STEPS, TRIES = range(6, 12)
 #: ... what happened to the cell in the last step; damage of oxide and filament (broken at 1), and both per second
 EVENT, WORN, BURNT, WEARING, BURNING = range(12, 17)
-STATE_SIZE = 17
+#: ... and the ion supply (0 to 1)
+W = 17
+STATE_SIZE = 18
 
 #: how `dwell` ended: the time is up; something happened (EVENT says what); or the bound on steps was hit
 DONE, HAPPENED, EXHAUSTED = range(3)
@@ -41,6 +43,8 @@ SHORTEST = 1e-15
 FASTER, SLOWER, SAFETY = 5.0, 0.1, 0.9
 #: of the error of the radius, which stays where that of the gap dies out
 RADIUS = 3.0
+#: nm; an error of the ion supply by 1 counts as much: guess, it enters the rates with a power of five or so
+SUPPLY = 5.0
 #: of the dwell; first step after the source has changed (ecm-model.md 6)
 FIRST = 1e-3
 #: nm; a stable cell that would move less than this in all the time left takes it in one step
@@ -52,18 +56,24 @@ NEAR_X0 = 0.1
 ON_SHARE = 0.6
 
 
-#: dx/dt, dr/dt, their Jacobian row by row, U, I
-Slopes = tuple[float, float, float, float, float, float, float, float]
+#: dx/dt, dr/dt, their Jacobian row by row, U, I, then dw/dt, d(dx/dt, dr/dt)/dw, d(dw/dt)/d(x, r, w)
+Slopes = tuple[
+    float, float, float, float, float, float, float, float, float, float, float, float, float, float
+]  # fmt: skip
 
 
 @kernel
-def slopes(p: Vector, s: Vector, x: float, r: float, guess: float) -> Slopes:
-    """Compute dx/dt, dr/dt (nm/s), their Jacobian (1/s, row by row), junction voltage (V) and current (A) at x, r (nm)."""
+def slopes(p: Vector, s: Vector, x: float, r: float, w: float, guess: float) -> Slopes:
+    """Compute dx/dt, dr/dt (nm/s), their Jacobian (1/s, row by row), junction voltage (V) and current (A) at x, r (nm).
+
+    Then what the ion supply w adds: its own slope (1/s), how the first two move with it, and how it moves with x, r and w.
+    """
     u, i, _, u_x, u_r, i_x, i_r = solve(p, abs(s[V_S]), s[I_CC], s[R_SRC], x, r, guess)
-    f_x, f_r, x_u, x_x, x_r, r_u, r_x, r_r, r_i = rates(p, s[V_S] > 0.0, s[X_F], u, i, x, r)
+    f_x, f_r, x_u, x_x, x_r, x_w, r_u, r_x, r_r, r_i, r_w = rates(p, s[V_S] > 0.0, s[X_F], u, i, x, r, w)
+    f_w, w_u, w_w = supply(p, s[V_S] > 0.0, u, w)
     j_xx, j_xr = x_x + x_u * u_x, x_r + x_u * u_r
     j_rx, j_rr = r_x + r_u * u_x + r_i * i_x, r_r + r_u * u_r + r_i * i_r
-    return f_x, f_r, j_xx, j_xr, j_rx, j_rr, u, i
+    return f_x, f_r, j_xx, j_xr, j_rx, j_rr, u, i, f_w, x_w, r_w, w_u * u_x, w_u * u_r, w_w
 
 
 @kernel
@@ -75,28 +85,40 @@ def fits(p: Vector, x: float, r: float) -> bool:
 
 
 @kernel
-def attempt(p: Vector, s: Vector, h: float, x: float, r: float, f: Slopes) -> tuple[bool, float, float, float]:
-    """Try one ROS2 step of h (s) from x, r (nm) with slopes f there: fits?, new x, new r, error estimate (nm)."""
-    g = GAMMA * h
-    a, b, c, d = 1.0 - g * f[2], -g * f[3], -g * f[4], 1.0 - g * f[5]
+def stage(f: Slopes, g: float, b_x: float, b_r: float, b_w: float) -> tuple[float, float, float]:
+    """Solve (1 - g J) k = b for one stage, J from f: the ion supply first, which moves only by itself, then the other two."""
+    d_w = 1.0 - g * f[13]
+    x_w, r_w = g * f[9] / d_w, g * f[10] / d_w
+    a, b = 1.0 - g * f[2] - x_w * g * f[11], -g * f[3] - x_w * g * f[12]
+    c, d = -g * f[4] - r_w * g * f[11], 1.0 - g * f[5] - r_w * g * f[12]
+    b_x, b_r = b_x + x_w * b_w, b_r + r_w * b_w
     det = a * d - b * c
-    k1_x, k1_r = (d * f[0] - b * f[1]) / det, (a * f[1] - c * f[0]) / det
-    x_1, r_1 = x + h * k1_x, r + h * k1_r
+    k_x, k_r = (d * b_x - b * b_r) / det, (a * b_r - c * b_x) / det
+    return k_x, k_r, (b_w + g * (f[11] * k_x + f[12] * k_r)) / d_w
+
+
+@kernel
+def attempt(p: Vector, s: Vector, h: float, f: Slopes) -> tuple[bool, float, float, float, float]:
+    """Try one ROS2 step of h (s) from the state with slopes f there: fits?, new x, r (nm), new w, error estimate (nm)."""
+    g = GAMMA * h
+    x, r, w = s[X], s[R], s[W]
+    a_x, a_r, a_w = stage(f, g, f[0], f[1], f[8])
+    x_1, r_1 = x + h * a_x, r + h * a_r
     if not fits(p, x_1, r_1):
-        return False, x, r, 0.0
-    f_2 = slopes(p, s, x_1, r_1, f[6])
-    m_x, m_r = f_2[0] - 2.0 * k1_x, f_2[1] - 2.0 * k1_r
-    k2_x, k2_r = (d * m_x - b * m_r) / det, (a * m_r - c * m_x) / det
-    x_2, r_2 = x + h * (1.5 * k1_x + 0.5 * k2_x), r + h * (1.5 * k1_r + 0.5 * k2_r)
-    error = 0.5 * h * max(abs(k1_x + k2_x) / (1.0 + 0.02 * abs(x)), RADIUS * abs(k1_r + k2_r))
-    return fits(p, x_2, r_2), x_2, r_2, error
+        return False, x, r, w, 0.0
+    f_2 = slopes(p, s, x_1, r_1, w + h * a_w, f[6])
+    b_x, b_r, b_w = stage(f, g, f_2[0] - 2.0 * a_x, f_2[1] - 2.0 * a_r, f_2[8] - 2.0 * a_w)
+    x_2, r_2, w_2 = x + h * (1.5 * a_x + 0.5 * b_x), r + h * (1.5 * a_r + 0.5 * b_r), w + h * (1.5 * a_w + 0.5 * b_w)
+    error = max(abs(a_x + b_x) / (1.0 + 0.02 * abs(x)), RADIUS * abs(a_r + b_r), SUPPLY * abs(a_w + b_w))
+    return fits(p, x_2, r_2), x_2, r_2, w_2, 0.5 * h * error
 
 
 @kernel
 def longest(f: Slopes, h: float, left: float) -> float:
     """Choose the step to try (s): all that is left where nothing moves, else h, shorter where a mode grows fast."""
     trace, det = f[2] + f[5], f[2] * f[5] - f[3] * f[4]
-    if trace <= 0.0 and det >= 0.0 and abs(f[0]) * left < QUIET and abs(f[1]) * left < QUIET:
+    quiet = abs(f[0]) * left < QUIET and abs(f[1]) * left < QUIET and abs(f[8]) * left < QUIET
+    if trace <= 0.0 and det >= 0.0 and quiet:
         return left
     half = 0.5 * trace
     growing = half + math.sqrt(max(half * half - det, 0.0))
@@ -148,9 +170,9 @@ def until_broken(s: Vector, h: float) -> float:
 
 
 @kernel
-def take(s: Vector, h: float, x: float, r: float, u: float) -> None:
+def take(s: Vector, h: float, x: float, r: float, w: float, u: float) -> None:
     """Make an accepted step of h (s) the state."""
-    s[X], s[R], s[U] = x, r, u
+    s[X], s[R], s[W], s[U] = x, r, w, u
     s[LEFT] = max(s[LEFT] - h, 0.0)
     s[STEPS] += 1.0
 
@@ -167,21 +189,21 @@ def next_step(h: float, wanted: float, accepted: bool, share: float) -> float:
 @kernel
 def integrate(p: Vector, s: Vector, tolerance: float) -> int:
     """Let the time left pass under the drive in `s`; returns DONE, HAPPENED or EXHAUSTED. tolerance: nm, per step."""
-    f = slopes(p, s, s[X], s[R], s[U])
+    f = slopes(p, s, s[X], s[R], s[W], s[U])
     wear(p, s, 0.0, f[6], f[7])
     s[TRIES] = 0.0
-    while s[LEFT] > 0.0 and (f[0] != 0.0 or f[1] != 0.0 or wears(s)):
+    while s[LEFT] > 0.0 and (f[0] != 0.0 or f[1] != 0.0 or f[8] != 0.0 or wears(s)):
         s[TRIES] += 1.0
         if s[TRIES] > MAX_TRIES:
             return EXHAUSTED
         h = min(until_broken(s, longest(f, s[H], s[LEFT])), s[LEFT])
-        good, x, r, error = attempt(p, s, h, s[X], s[R], f)
+        good, x, r, w, error = attempt(p, s, h, f)
         share = error / tolerance if good else 1e6
         accepted = share < 1.0 or h <= SHORTEST
         s[H] = next_step(h, s[H], accepted, share)
         if accepted:
-            take(s, h, x, r, f[6])
-            f = slopes(p, s, x, r, f[6])
+            take(s, h, x, r, w, f[6])
+            f = slopes(p, s, x, r, w, f[6])
             wear(p, s, h, f[6], f[7])
             if settle(p, s):
                 s[H] = 0.0  # what comes next has other rates: start afresh

@@ -18,22 +18,27 @@ from .parameters import (
     CT_GROWTH,
     DELTA,
     EPS_SD,
+    ETA_IN,
     F_RES,
     FROZEN,
     HOP_BACK,
     HOP_GROWTH,
+    K_IN,
+    K_OUT,
     K_SD,
     KAPPA_I,
     LAM,
     LAM_C,
     N_ALPHA,
     NUCLEATION,
+    Q_IN,
     R_GT,
     R_N,
     R_RES,
     S_SD,
     THICKNESS,
     V_FO,
+    V_IN,
     V_MAX,
     V_T,
     X_0,
@@ -41,13 +46,15 @@ from .parameters import (
     X_S,
 )  # fmt: skip
 
-#: dx/dt, dr/dt, then d(dx/dt)/d(U, x, r), then d(dr/dt)/d(U, x, r, I)
-Rates = tuple[float, float, float, float, float, float, float, float, float]
+#: dx/dt, dr/dt, then d(dx/dt)/d(U, x, r, w), then d(dr/dt)/d(U, x, r, I, w)
+Rates = tuple[float, float, float, float, float, float, float, float, float, float, float]
 #: nm/s; a step this slow stands still, and its reciprocal is still a number
 STILL = 1e-150
 #: caps of the exponents of charge transfer and hopping, and of nucleation (ecm-model.md 3.5); v_max decides long before them
 CAP = 200.0
 CAP_NUCLEATION = 300.0
+#: of the exponent of the drift of ions, whose rate is a clock's and not a velocity's: guess
+CAP_SUPPLY = 20.0
 #: of a soft stop: constant beyond this many lengths outside, at 1 - exp(3) (ecm-model.md 3.5)
 OUTSIDE = -3.0
 #: of delta; width of the edge of the layer that needs nucleation: guess
@@ -166,29 +173,59 @@ def thickening(p: Vector, i: float, r: float) -> tuple[float, float, float]:
 
 
 @kernel
+def supplied(p: Vector, w: float) -> tuple[float, float]:
+    """Compute the factor w^q of growth and dissolution at ion supply w (0 to 1), and its slope; 1 and 0 without a supply."""
+    q = p[Q_IN]
+    if q == 0.0 or w >= 1.0:
+        return 1.0, q
+    if w <= 0.0:
+        return 0.0, 0.0
+    share = math.pow(w, q)
+    return share, q * share / w
+
+
+@kernel
+def supply(p: Vector, grows: bool, u: float, w: float) -> tuple[float, float, float]:
+    """Compute dw/dt of the ion supply (1/s), its d/dU and its d/dw: ions drift in with the field, and out by themselves."""
+    if p[Q_IN] == 0.0 or p[FROZEN] > 0.5:
+        return 0.0, 0.0, 0.0
+    scale = p[K_IN] if grows or p[BIP] > 0.5 else p[K_IN] * p[ETA_IN]
+    if u >= CAP_SUPPLY * p[V_IN]:
+        drift, drift_u = scale * (math.exp(CAP_SUPPLY) - math.exp(-CAP_SUPPLY)), 0.0
+    else:
+        forth, back = math.exp(u / p[V_IN]), math.exp(-u / p[V_IN])
+        drift, drift_u = scale * (forth - back), scale * (forth + back) / p[V_IN]
+    return (1.0 - w) * drift - w * p[K_OUT], (1.0 - w) * drift_u, -drift - p[K_OUT]
+
+
+@kernel
 def virgin_rates(p: Vector, u: float, x: float) -> Rates:
     """Compute the rates under growth bias before forming: the front only advances, and there is nothing to thicken."""
     v, v_u, v_x = forming(p, u, x)
     low, low_x = stop(x - p[X_MIN], p[LAM_C])
-    return -v * low, 0.0, -v_u * low, -v_x * low - v * low_x, 0.0, 0.0, 0.0, 0.0, 0.0
+    return -v * low, 0.0, -v_u * low, -v_x * low - v * low_x, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
 
 
 @kernel
-def opening_rates(p: Vector, u: float, x: float, r: float) -> Rates:
+def opening_rates(p: Vector, u: float, x: float, r: float, w: float) -> Rates:
     """Compute the rates of a formed cell without bias or under reverse bias: the gap opens, the radius stays."""
-    v, v_u, v_x = 0.0, 0.0, 0.0
+    v, v_u, v_x, v_w = 0.0, 0.0, 0.0, 0.0
     if u > 0.0:
         v, v_u, v_x = dissolution(p, u, x)
+        share, share_w = supplied(p, w)
+        v, v_u, v_x, v_w = share * v, share * v_u, share * v_x, share_w * v
     spread, spread_r = rupture(p, r)
     high, high_x = stop(p[X_0] - x, p[LAM_C])
     out = v + spread
-    return out * high, 0.0, v_u * high, v_x * high - out * high_x, spread_r * high, 0.0, 0.0, 0.0, 0.0
+    return out * high, 0.0, v_u * high, v_x * high - out * high_x, spread_r * high, v_w * high, 0.0, 0.0, 0.0, 0.0, 0.0
 
 
 @kernel
-def growing_rates(p: Vector, u: float, i: float, x: float, r: float) -> Rates:
+def growing_rates(p: Vector, u: float, i: float, x: float, r: float, w: float) -> Rates:
     """Compute the rates of a formed cell under growth bias: growth against surface diffusion, and thickening."""
     v, v_u, v_x = growth(p, u, x, p[X_0])
+    share, share_w = supplied(p, w)
+    v, v_u, v_x, v_w = share * v, share * v_u, share * v_x, share_w * v
     spread, spread_r = rupture(p, r)
     low, low_x = stop(x - p[X_MIN], p[LAM_C])
     high, high_x = stop(p[X_0] - x, p[LAM_C])
@@ -204,25 +241,27 @@ def growing_rates(p: Vector, u: float, i: float, x: float, r: float) -> Rates:
         -v_u * low,
         x_x,
         spread_r * high,
+        -v_w * low,
         there * left * v_u,
         r_x,
         r_r,
         r_i,
+        there * left * v_w,
     )
 
 
 @kernel
-def rates(p: Vector, grows: bool, x_f: float, u: float, i: float, x: float, r: float) -> Rates:
-    """Compute dx/dt, dr/dt (nm/s), then d(dx/dt)/d(U, x, r), then d(dr/dt)/d(U, x, r, I) of one junction.
+def rates(p: Vector, grows: bool, x_f: float, u: float, i: float, x: float, r: float, w: float) -> Rates:
+    """Compute dx/dt, dr/dt (nm/s), then d(dx/dt)/d(U, x, r, w), then d(dr/dt)/d(U, x, r, I, w) of one junction.
 
     grows: whether the bias has the polarity of growth; x_f: the deepest the front has been, nm (virgin while >= x0);
-    u >= 0: junction voltage, V; i >= 0: current, A; x: gap, r: radius, nm.
+    u >= 0: junction voltage, V; i >= 0: current, A; x: gap, r: radius, nm; w: ion supply, 0 to 1.
     """
     forward = (grows or p[BIP] > 0.5) and u > 0.0
     if x_f >= p[X_0] or p[FROZEN] > 0.5:
         if forward and p[FROZEN] < 0.5:
             return virgin_rates(p, u, x)
-        return 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+        return 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     if forward:
-        return growing_rates(p, u, i, x, r)
-    return opening_rates(p, u, x, r)
+        return growing_rates(p, u, i, x, r, w)
+    return opening_rates(p, u, x, r, w)

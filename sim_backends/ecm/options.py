@@ -1,4 +1,4 @@
-"""The parts of the model that a card may leave out: damage, noise, wear and temperature, each a group of fields.
+"""The parts of the model that a card may leave out: damage, noise, wear, temperature and ion supply, each a group of fields.
 
 A card gives all fields of a group or none; without them the group is off, and the values below say so to the kernels.
 """
@@ -25,10 +25,13 @@ GROUPS: dict[str, dict[str, tuple[str, float]]] = {
         "n_high": ("", math.inf), "b_high": ("", 1.0),
     },
     "heat": {"temperature": ("K", 300.0), "e_sd": ("eV", 0.0)},
+    "supply": {
+        "q_in": ("", 0.0), "t_in": ("s", math.inf), "v_in": ("V", 1.0), "eta_in": ("", 1.0), "t_out": ("s", math.inf),
+    },
 }  # fmt: skip
 OFF: dict[str, float] = {name: off for group in GROUPS.values() for name, (_, off) in group.items()}
 #: fields of these groups that may be zero
-MAY_BE_ZERO = {"broken", "rtn_a", "read_a", "read_n", "e_sd"}
+MAY_BE_ZERO = {"broken", "rtn_a", "read_a", "read_n", "e_sd", "q_in"}
 
 
 def units(given: Iterable[str], card: str) -> dict[str, str]:

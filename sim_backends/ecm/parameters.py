@@ -52,14 +52,15 @@ _PACKED = (
     "ct_growth", "ct_back", "alpha", "hop_growth", "hop_back", "a_h", "x_s",
     "nucleation", "n_alpha", "delta", "bip", "k_sd", "s_sd", "eps_sd", "lam", "lam_c",
     "thickness", "x0", "x_min", "r_n", "r_res", "kappa_i", "a_f", "v_fo", "f_res",
-    "frozen", "v_bd", "dv_bd", "j_burn", "m_burn", "t_burn",
+    "frozen", "v_bd", "dv_bd", "j_burn", "m_burn", "t_burn", "q_in", "k_in", "v_in", "k_out", "eta_in",
 )  # fmt: skip
 # numba takes these module integers as constants
 PHI, B, G_C, P_R, RHO_K, R_S, G_L, V_L, N_J = (_PACKED.index(n) for n in _PACKED[:9])
 CT_GROWTH, CT_BACK, ALPHA, HOP_GROWTH, HOP_BACK, A_H, X_S = (_PACKED.index(n) for n in _PACKED[9:16])
 NUCLEATION, N_ALPHA, DELTA, BIP, K_SD, S_SD, EPS_SD, LAM, LAM_C = (_PACKED.index(n) for n in _PACKED[16:25])
 THICKNESS, X_0, X_MIN, R_N, R_RES, KAPPA_I, A_F, V_FO, F_RES = (_PACKED.index(n) for n in _PACKED[25:34])
-FROZEN, V_BD, DV_BD, J_BURN, M_BURN, T_BURN = (_PACKED.index(n) for n in _PACKED[34:])
+FROZEN, V_BD, DV_BD, J_BURN, M_BURN, T_BURN = (_PACKED.index(n) for n in _PACKED[34:40])
+Q_IN, K_IN, V_IN, K_OUT, ETA_IN = (_PACKED.index(n) for n in _PACKED[40:])
 
 #: what may have happened to a cell for good: nothing, a short through the oxide, no filament any more, stuck on or off
 SOUND, SHORT, OPEN, STUCK_LOW, STUCK_HIGH = 0.0, 1.0, 2.0, 3.0, 4.0
@@ -121,13 +122,15 @@ def pack(values: Mapping[str, float], cycle: Cycle, broken: float = SOUND) -> Ve
         "r_n": cycle.r_n,
         "b": B_0 * math.sqrt(values["m_eff"]),
         "ct_growth": values["v0"] * cycle.forward,
-        "ct_back": values["v0"] * values["eta_r"],
+        "ct_back": values["v0"] * values["eta_r"] * cycle.reverse,
         "hop_growth": values["v_h"] * cycle.forward,
         "hop_back": values["v_h"] * values["eta_h"] * cycle.reverse,
         "nucleation": values["delta"] * values["nu0"] * math.exp(-cycle.dg / V_T),
         "n_alpha": values["n_c"] + values["alpha"],
         "k_sd": values["k_sd"] * _arrhenius(values["e_sd"], values["temperature"]),
         "frozen": float(broken != SOUND),
+        "k_in": 1.0 / values["t_in"],
+        "k_out": 1.0 / values["t_out"],
     }
     if broken == SHORT:
         derived.update(g_l=1.0 / values["r_bd"], v_l=OHMIC, v_bd=math.inf)

@@ -1,4 +1,4 @@
-"""Lets time pass for two cells in series: ROS2 as for one cell, with the four states and their Jacobian together.
+"""Lets time pass for two cells in series: ROS2 as for one cell, with the states of both and their Jacobian together.
 
 Each cell keeps a state vector of its own (`integrator`); what belongs to both, drive and step, is in the first one's.
 """
@@ -23,12 +23,14 @@ from .integrator import (
     RUNAWAY,
     SHORTEST,
     STEPS,
+    SUPPLY,
     TRIES,
     V_S,
     X_F,
     H,
     R,
     U,
+    W,
     X,
     fits,
     next_step,
@@ -38,39 +40,53 @@ from .integrator import (
     wear,
     wears,
 )
-from .kinetics import rates
+from .kinetics import rates, supply
 from .series_circuit import AMPS, D_1, D_2, D_I, LIMITED, SOLUTION_SIZE, U_1, U_2, series_solve, series_voltage
 
-#: places in the working vector after the circuit's solution: slopes (nm/s) and Jacobian (1/s, row by row) at a point, ...
+#: a point: gap and radius of the first cell (nm), of the second, then the ion supply of both
+STATES = 6
+#: places in the working vector after the circuit's solution: slopes at a point (nm/s, 1/s), ...
 F = SOLUTION_SIZE
-J = F + 4
-#: ... the same at the start of the step, the point (nm), the two stages (nm/s), and the matrix being eliminated
-F_0 = J + 16
-J_0 = F_0 + 4
-Y = J_0 + 16
-K_1, K_2 = Y + 4, Y + 8
-M = K_2 + 4
+#: ... the Jacobian (1/s) of gaps and radii, row by row; how they move with their own cell's supply; ...
+J = F + STATES
+J_W = J + 16
+#: ... how the two supplies move with gaps and radii, row by row, and each with itself; ...
+W_J = J_W + 4
+W_W = W_J + 8
+#: ... all of it at the start of the step, the point, the two stages, and the matrix being eliminated
+F_0 = W_W + 2
+J_0, J_W_0, W_J_0, W_W_0 = (F_0 + place - F for place in (J, J_W, W_J, W_W))
+FOUND = F_0 - F
+Y = F_0 + FOUND
+K_1, K_2 = Y + STATES, Y + 2 * STATES
+M = K_2 + STATES
 WORK_SIZE = M + 16
 
 
 @kernel
-def set_row(w: Vector, row: int, by_u: float, by_i: float, along: int) -> None:
-    """Start a row of the Jacobian with what comes through the circuit; along: where the cell's dU is in `w`."""
+def set_row(w: Vector, at: int, by_u: float, by_i: float, along: int) -> None:
+    """Start a row of the Jacobian at `at` with what comes through the circuit; along: where the cell's dU is in `w`."""
     for k in range(4):
-        w[J + 4 * row + k] = by_u * w[along + k] + by_i * w[D_I + k]
+        w[at + k] = by_u * w[along + k] + by_i * w[D_I + k]
 
 
 @kernel
-def cell_slopes(p: Vector, s: Vector, grows: bool, w: Vector, first: int, u: float, along: int) -> None:
-    """Put slopes and Jacobian rows of the cell whose gap is component `first` (0 or 2) into `w`; u: V over its junction."""
-    f_x, f_r, x_u, x_x, x_r, r_u, r_x, r_r, r_i = rates(p, grows, s[X_F], u, w[AMPS], w[Y + first], w[Y + first + 1])
-    w[F + first], w[F + first + 1] = f_x, f_r
-    set_row(w, first, x_u, 0.0, along)
-    set_row(w, first + 1, r_u, r_i, along)
+def cell_slopes(p: Vector, s: Vector, grows: bool, w: Vector, cell: int, u: float, along: int) -> None:
+    """Put slopes and Jacobian rows of the first (0) or second (1) cell into `w`; u: V over its junction."""
+    first, third = 2 * cell, 4 + cell
+    f_x, f_r, x_u, x_x, x_r, x_w, r_u, r_x, r_r, r_i, r_w = rates(
+        p, grows, s[X_F], u, w[AMPS], w[Y + first], w[Y + first + 1], w[Y + third]
+    )
+    f_w, w_u, w_w = supply(p, grows, u, w[Y + third])
+    w[F + first], w[F + first + 1], w[F + third] = f_x, f_r, f_w
+    set_row(w, J + 4 * first, x_u, 0.0, along)
+    set_row(w, J + 4 * first + 4, r_u, r_i, along)
     w[J + 5 * first] += x_x
     w[J + 5 * first + 1] += x_r
     w[J + 5 * first + 4] += r_x
     w[J + 5 * first + 5] += r_r
+    w[J_W + first], w[J_W + first + 1], w[W_W + cell] = x_w, r_w, w_w
+    set_row(w, W_J + 4 * cell, w_u, 0.0, along)
 
 
 @kernel
@@ -79,7 +95,7 @@ def series_slopes(p: Vector, q: Vector, s: Vector, t: Vector, w: Vector) -> None
     series_solve(p, q, abs(s[V_S]), s[I_CC], s[R_SRC], w[Y], w[Y + 1], w[Y + 2], w[Y + 3], w)
     grows = s[V_S] > 0.0
     cell_slopes(p, s, grows, w, 0, w[U_1], D_1)
-    cell_slopes(q, t, grows, w, 2, w[U_2], D_2)
+    cell_slopes(q, t, grows, w, 1, w[U_2], D_2)
 
 
 @kernel
@@ -102,12 +118,17 @@ def pivot(w: Vector, column: int, rhs: int) -> bool:
 
 
 @kernel
-def eliminate(w: Vector, h: float, rhs: int) -> float:
-    """Bring (1 - h J_0) y = w[rhs...] into triangular form and return the determinant; h: s."""
+def one_minus(w: Vector, h: float) -> None:
+    """Put 1 - h J_0 of gaps and radii into the matrix; h: s."""
     for k in range(16):
         w[M + k] = -h * w[J_0 + k]
     for k in range(4):
         w[M + 5 * k] += 1.0
+
+
+@kernel
+def eliminate(w: Vector, rhs: int) -> float:
+    """Bring the matrix with the right-hand side w[rhs...] into triangular form and return the determinant."""
     det = 1.0
     for column in range(4):
         if pivot(w, column, rhs):
@@ -125,14 +146,40 @@ def eliminate(w: Vector, h: float, rhs: int) -> float:
 
 
 @kernel
+def fold_in(w: Vector, g: float, rhs: int, cell: int) -> None:
+    """Take the ion supply of a cell out of the stage's equations: it moves only by itself, so it is solved for first."""
+    diagonal = 1.0 - g * w[W_W_0 + cell]
+    for row in range(2 * cell, 2 * cell + 2):
+        factor = g * w[J_W_0 + row] / diagonal
+        for k in range(4):
+            w[M + 4 * row + k] -= factor * g * w[W_J_0 + 4 * cell + k]
+        w[rhs + row] += factor * w[rhs + 4 + cell]
+
+
+@kernel
+def supply_stage(w: Vector, g: float, rhs: int, cell: int) -> None:
+    """Solve for the ion supply of a cell, with the stage's gaps and radii known."""
+    total = w[rhs + 4 + cell]
+    for k in range(4):
+        total += g * w[W_J_0 + 4 * cell + k] * w[rhs + k]
+    w[rhs + 4 + cell] = total / (1.0 - g * w[W_W_0 + cell])
+
+
+@kernel
 def stage(w: Vector, h: float, rhs: int) -> None:
-    """Solve (1 - GAMMA h J_0) y = w[rhs...] in place."""
-    eliminate(w, GAMMA * h, rhs)
+    """Solve (1 - GAMMA h J_0) y = w[rhs...] in place, all six."""
+    g = GAMMA * h
+    one_minus(w, g)
+    fold_in(w, g, rhs, 0)
+    fold_in(w, g, rhs, 1)
+    eliminate(w, rhs)
     for row in range(3, -1, -1):
         total = w[rhs + row]
         for k in range(row + 1, 4):
             total -= w[M + 4 * row + k] * w[rhs + k]
         w[rhs + row] = total / w[M + 5 * row]
+    supply_stage(w, g, rhs, 0)
+    supply_stage(w, g, rhs, 1)
 
 
 @kernel
@@ -143,10 +190,10 @@ def both_fit(p: Vector, q: Vector, w: Vector) -> bool:
 
 @kernel
 def start_from(s: Vector, t: Vector, w: Vector, new: bool) -> None:
-    """Put the present gaps and radii into w[Y]; new: and keep the slopes and the Jacobian just found there."""
-    w[Y], w[Y + 1], w[Y + 2], w[Y + 3] = s[X], s[R], t[X], t[R]
+    """Put the present state into w[Y]; new: and keep the slopes and the Jacobian just found there."""
+    w[Y], w[Y + 1], w[Y + 2], w[Y + 3], w[Y + 4], w[Y + 5] = s[X], s[R], t[X], t[R], s[W], t[W]
     if new:
-        for k in range(20):
+        for k in range(FOUND):
             w[F_0 + k] = w[F + k]
 
 
@@ -154,24 +201,31 @@ def start_from(s: Vector, t: Vector, w: Vector, new: bool) -> None:
 def series_attempt(p: Vector, q: Vector, s: Vector, t: Vector, h: float, w: Vector) -> float:
     """Try one ROS2 step of h (s): its end in w[Y]; returns the error estimate (nm), inf if a stage is no pair of cells."""
     start_from(s, t, w, False)
-    for k in range(4):
+    for k in range(STATES):
         w[K_1 + k] = w[F_0 + k]
     stage(w, h, K_1)
-    for k in range(4):
+    for k in range(STATES):
         w[Y + k] += h * w[K_1 + k]
     if not both_fit(p, q, w):
         return math.inf
     series_slopes(p, q, s, t, w)
-    for k in range(4):
+    for k in range(STATES):
         w[K_2 + k] = w[F + k] - 2.0 * w[K_1 + k]
     stage(w, h, K_2)
     error = 0.0
-    for k in range(4):
+    for k in range(STATES):
         moved = w[K_1 + k] + w[K_2 + k]
         w[Y + k] += 0.5 * h * moved
-        weight = RADIUS if k % 2 == 1 else 1.0 / (1.0 + 0.02 * abs(w[Y + k]))
+        weight = SUPPLY if k > 3 else RADIUS if k % 2 == 1 else 1.0 / (1.0 + 0.02 * abs(w[Y + k]))
         error = max(error, 0.5 * h * abs(moved) * weight)
     return error if both_fit(p, q, w) else math.inf
+
+
+@kernel
+def determinant(w: Vector, h: float) -> float:
+    """Compute det(1 - h J_0) of gaps and radii; h: s."""
+    one_minus(w, h)
+    return eliminate(w, K_1)
 
 
 @kernel
@@ -185,10 +239,12 @@ def series_longest(w: Vector, h: float, left: float) -> float:
         w[K_1 + k] = 0.0
         if abs(w[F_0 + k]) * left >= QUIET or w[J_0 + 5 * k] > 0.0:
             quiet = False
-    if quiet and eliminate(w, left / RUNAWAY, K_1) > 0.0:
+    for k in range(4, STATES):
+        quiet = quiet and abs(w[F_0 + k]) * left < QUIET
+    if quiet and determinant(w, left / RUNAWAY) > 0.0:
         return left
     h = min(h, left)
-    while h > SHORTEST and eliminate(w, h / RUNAWAY, K_1) <= 0.0:
+    while h > SHORTEST and determinant(w, h / RUNAWAY) <= 0.0:
         h = 0.5 * h
     return h
 
@@ -196,7 +252,7 @@ def series_longest(w: Vector, h: float, left: float) -> float:
 @kernel
 def series_take(s: Vector, t: Vector, w: Vector, h: float) -> None:
     """Make an accepted step of h (s) the state of both cells."""
-    s[X], s[R], t[X], t[R] = w[Y], w[Y + 1], w[Y + 2], w[Y + 3]
+    s[X], s[R], t[X], t[R], s[W], t[W] = w[Y], w[Y + 1], w[Y + 2], w[Y + 3], w[Y + 4], w[Y + 5]
     s[LEFT] = max(s[LEFT] - h, 0.0)
     s[STEPS] += 1.0
 
@@ -210,8 +266,11 @@ def series_wear(p: Vector, q: Vector, s: Vector, t: Vector, h: float, w: Vector)
 
 @kernel
 def moves(w: Vector) -> bool:
-    """Tell whether any of the four slopes differs from zero."""
-    return w[F_0] != 0.0 or w[F_0 + 1] != 0.0 or w[F_0 + 2] != 0.0 or w[F_0 + 3] != 0.0
+    """Tell whether any slope differs from zero."""
+    for k in range(STATES):
+        if w[F_0 + k] != 0.0:
+            return True
+    return False
 
 
 @kernel

@@ -68,11 +68,11 @@ def lsoda(rtol: float) -> list[float]:
         s = state_of(values, values["x_min"], Drive(v, 1e-5))
 
         def slopes(_: float, y: Any, s: Any = s, v: float = v) -> tuple[float, ...]:
-            found = INTEGRATOR.slopes(p, s, max(float(y[0]), floor), max(float(y[1]), 0.1), v)
+            found = INTEGRATOR.slopes(p, s, max(float(y[0]), floor), max(float(y[1]), 0.1), 1.0, v)
             return tuple(found[:2])
 
         y = solve_ivp(slopes, (0.0, 1e-3), y, method="LSODA", rtol=rtol, atol=1e-4, first_step=1e-12).y[:, -1]
-        currents.append(float(INTEGRATOR.slopes(p, s, max(float(y[0]), floor), float(y[1]), v)[7]))
+        currents.append(float(INTEGRATOR.slopes(p, s, max(float(y[0]), floor), float(y[1]), 1.0, v)[7]))
     return currents
 
 
