@@ -12,7 +12,7 @@ import inspect
 import logging
 import math
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, cast
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from pymeasure.experiment import BooleanParameter, FloatParameter, IntegerParameter, ListParameter
 from pymeasure.experiment import Procedure as PyMeasureProcedure
 
-from labctl.contracts import Block, Clock, Extracted, Recorder, Sampling, SourceMeter, Sweep, check_request
+from labctl.contracts import Block, Clock, Extracted, PulseSource, Recorder, Request, SourceMeter
 from labctl.errors import UsageError
 from labctl.quantities import Column, Limits, parse, show
 
@@ -167,6 +167,27 @@ class Station(Protocol):
         """The source meter on the cell's terminals. Raises UsageError if the station has none."""
         ...
 
+    @property
+    def pulse_source(self) -> PulseSource:
+        """The pulse source on the cell's terminals. Raises UsageError if the station has none."""
+        ...
+
+    def check(self, request: Request) -> None:
+        """Raise LimitError unless the instrument that would get `request` may apply it; sends nothing."""
+        ...
+
+    def record_to(self, recorder: Recorder) -> None:
+        """Have every stimulus from now on noted in `recorder` before it is sent."""
+        ...
+
+    def stop_when(self, should_stop: Callable[[], bool]) -> None:
+        """Have every instrument ask `should_stop` between readings."""
+        ...
+
+    def settle(self) -> None:
+        """End every test whose blocks nobody read to the end."""
+        ...
+
     def make_safe(self) -> None:
         """Switch every output off."""
         ...
@@ -199,8 +220,8 @@ class Procedure(PyMeasureProcedure):  # type: ignore[misc]
     def check(self) -> None:
         """Raise ParameterError where parameters contradict each other; called before anything is opened or sent."""
 
-    def requests(self) -> Iterable[Sweep | Sampling]:
-        """Everything this recipe will ask of the source meter, so that limits are checked before the first of it is sent.
+    def requests(self) -> Iterable[Request]:
+        """Everything this recipe will ask of source meter and pulse source, so that limits are checked before the first of it is sent.
 
         What depends on measured values can't be listed here and is checked when it is asked for.
         """
@@ -210,7 +231,7 @@ class Procedure(PyMeasureProcedure):  # type: ignore[misc]
         """Raise ParameterError or LimitError if parameters contradict each other or a request exceeds `limits`."""
         self.check()
         for request in self.requests():
-            check_request(limits, request)
+            request.check(limits)
 
     def expected_rows(self) -> int | None:
         """How many rows a full run will give, for progress; None where it can't be known."""
@@ -244,14 +265,13 @@ class Procedure(PyMeasureProcedure):  # type: ignore[misc]
         """Check everything against the station's limits and hand the stop request to the instruments."""
         if self.station is None:
             raise UsageError("the procedure has no station: set procedure.station to an opened station first")
-        meter = self.station.source_meter
         self.set(
             {name: getattr(self, name) for name in self.declared()}
         )  # attributes may have been set past the bounds
         self.check()
         for request in self.requests():
-            meter.check(request)
-        meter.should_stop = lambda: bool(self.should_stop())
+            self.station.check(request)
+        self.station.stop_when(lambda: bool(self.should_stop()))
 
     def execute(self) -> None:
         """Hand on every block until the recipe ends or a stop is asked for.
@@ -267,7 +287,7 @@ class Procedure(PyMeasureProcedure):  # type: ignore[misc]
                     if self.should_stop() and not block.provisional:
                         return
         finally:
-            station.source_meter.settle()  # a test the recipe left in the middle
+            station.settle()  # a test the recipe left in the middle
 
     def hand_on(self, block: Block) -> None:
         """Emit the rows the way PyMeasure's Worker takes them; the runner puts its own function here."""

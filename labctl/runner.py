@@ -59,15 +59,15 @@ def run(
     Raises StoreError if the file can't be made or completed; the journal beside it then holds the run.
     """
     procedure.station, procedure.should_stop, procedure.shutdown_error = station, should_stop, None
-    meter = station.source_meter
-    asked_before = meter.should_stop
+    asked_before = [(part, part.should_stop) for part in station.parts]
     try:
         procedure.startup()
         about = header(name, procedure, station, seed=seed, operator=operator, notes=notes)
         writer = RunWriter.create(path, about, unique=unique, **_timing(station))
         return _recorded(procedure, station, writer, should_stop, listeners)
     finally:
-        meter.should_stop = asked_before
+        for part, asked in asked_before:
+            part.should_stop = asked
         procedure.__dict__.pop("hand_on", None)
 
 
@@ -190,7 +190,7 @@ def header(
         operator=operator or station.config.operator,
         station=station.config.name,
         instruments=instruments(station),
-        limits=[asdict(limit) for limit in station.source_meter.limits.items],
+        limits=[asdict(limit) for limit in dict.fromkeys(x for part in station.parts for x in part.limits.items)],
         seed=seed,
         simulated=simulate is not None,
         device=simulate.device if simulate else "",

@@ -21,15 +21,16 @@ With ``simulate: {device: device-2}`` beside ``instruments`` the same station ru
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from labctl import cards, plugins, yaml
 from labctl.clocks import WallClock
-from labctl.contracts import Clock, NoRecorder, Recorder, SourceMeter
+from labctl.contracts import Clock, Instrument, NoRecorder, PulseSource, PulseTrain, Recorder, SourceMeter, Waveform
+from labctl.contracts import Request as AnyRequest
 from labctl.errors import UsageError
 from labctl.quantities import Limit, Limits, parse
 
@@ -59,6 +60,7 @@ def _channel(value: Any) -> Any:
 
 
 ANY = "*"  #: the name under ``samples:`` whose limits hold for samples that no other name fits
+P = TypeVar("P", SourceMeter, PulseSource)
 Channel = Annotated[Annotated[int, Field(ge=1)] | None, BeforeValidator(_channel)]
 
 
@@ -193,18 +195,49 @@ class Station:
             raise
 
     @property
+    def parts(self) -> Iterator[Instrument]:
+        """Every instrument, and every card in one that is an instrument of its own."""
+        for instrument in self.instruments.values():
+            yield from instrument.parts()
+
+    @property
     def source_meter(self) -> SourceMeter:
         """The first source meter of the station. Raises UsageError if there is none."""
-        for instrument in self.instruments.values():
-            if isinstance(instrument, SourceMeter):
-                return instrument
-        raise UsageError(f"station {self.config.name!r} has no source meter")
+        return self._first(SourceMeter, "source meter")  # type: ignore[type-abstract]
+
+    @property
+    def pulse_source(self) -> PulseSource:
+        """The first pulse source of the station. Raises UsageError if there is none."""
+        return self._first(PulseSource, "pulse source")  # type: ignore[type-abstract]
+
+    def _first(self, role: type[P], words: str) -> P:
+        for part in self.parts:
+            if isinstance(part, role):
+                return part
+        raise UsageError(f"station {self.config.name!r} has no {words}")
+
+    def check(self, request: AnyRequest) -> None:
+        """Raise LimitError unless the instrument that would get `request` may apply it; sends nothing."""
+        if isinstance(request, (Waveform, PulseTrain)):
+            self.pulse_source.check(request)
+        else:
+            self.source_meter.check(request)  # type: ignore[arg-type]  # what is no pulse is a source meter's
+
+    def stop_when(self, should_stop: Callable[[], bool]) -> None:
+        """Have every instrument ask `should_stop` between readings."""
+        for part in self.parts:
+            part.should_stop = should_stop
+
+    def settle(self) -> None:
+        """End every test whose blocks nobody read to the end."""
+        for part in self.parts:
+            part.settle()
 
     def record_to(self, recorder: Recorder) -> None:
         """Have every stimulus from now on noted in `recorder` before it is sent."""
         self.recorder = recorder
-        for instrument in self.instruments.values():
-            instrument.recorder = recorder
+        for part in self.parts:
+            part.recorder = recorder
 
     def make_safe(self) -> None:
         """Switch every output off. Tries all instruments; raises the first error afterwards."""
@@ -246,7 +279,8 @@ class Station:
         except BaseException:
             link.close()
             raise
-        meter.limits = meter.limits & self.limits
+        for part in meter.parts():
+            part.limits = part.limits & self.limits
         return meter
 
 

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from labctl.clocks import VirtualClock
-from labctl.contracts import Block, NoRecorder, Sampling, SourceMeter, Status, Sweep
+from labctl.contracts import Block, NoRecorder, PulseSource, Recorder, Sampling, SourceMeter, Status, Sweep
+from labctl.errors import UsageError
 from labctl.quantities import Limit, Limits
 
 
@@ -74,5 +75,21 @@ class FakeStation:
         self.clock = VirtualClock()
         self.recorder = NoRecorder()
 
+    @property
+    def pulse_source(self) -> PulseSource:
+        raise UsageError("a fake station has no pulse source")
+
     def make_safe(self) -> None:
         self.source_meter.make_safe()
+
+    def check(self, request: Any) -> None:
+        self.source_meter.check(request)
+
+    def record_to(self, recorder: Recorder) -> None:
+        self.recorder = self.source_meter.recorder = recorder
+
+    def stop_when(self, should_stop: Callable[[], bool]) -> None:
+        self.source_meter.should_stop = should_stop
+
+    def settle(self) -> None:
+        self.source_meter.settle()

@@ -129,7 +129,8 @@ def run_command(
         seed = secrets.randbelow(2**32)
     path = out if is_run_file(out) else run_path(out, name, sample or (sim or config.name))
     with Station(config, sample, seed) as station:
-        procedure.preflight(station.source_meter.limits)
+        for request in procedure.requests():
+            station.check(request)  # now with the limits of the instruments themselves
         if not quiet:
             click.echo(f"limits: {joined.summary() or 'none but those of the instrument'}", err=True)
         if station.bench is not None:

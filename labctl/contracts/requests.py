@@ -58,6 +58,14 @@ class Sweep:
         """The request as plain values, for the journal."""
         return _plain(self)
 
+    def check(self, limits: Limits) -> None:
+        """Raise LimitError unless `limits` allow every level, the compliance, and both together."""
+        check_request(limits, self)
+
+    def is_complete(self, rows: int, status: Status) -> bool:
+        """Whether the test gave all its rows, or ended itself in compliance as it was asked to."""
+        return rows == len(self.levels) or (self.stop_on_compliance and Status.COMPLIANCE in status)
+
 
 @dataclass(frozen=True)
 class Sampling:
@@ -82,6 +90,14 @@ class Sampling:
     def details(self) -> dict[str, Any]:
         """The request as plain values, for the journal."""
         return _plain(self)
+
+    def check(self, limits: Limits) -> None:
+        """Raise LimitError unless `limits` allow the voltages, the compliance, and both together."""
+        check_request(limits, self)
+
+    def is_complete(self, rows: int, status: Status) -> bool:
+        """Whether the test gave all its rows."""
+        return rows == self.count
 
 
 def _plain(request: Sweep | Sampling) -> dict[str, Any]:
@@ -158,10 +174,3 @@ def _check_compliance(limits: Limits, compliance: float, voltage: float) -> None
 def _finite(value: float, what: str, unit: str) -> None:
     if not math.isfinite(value):
         raise LimitError(f"{what} = {value} {unit} is not a finite number")
-
-
-def is_complete(request: Sweep | Sampling, rows: int, status: Status) -> bool:
-    """Whether the test gave all its rows, or ended itself in compliance as it was asked to."""
-    if isinstance(request, Sampling):
-        return rows == request.count
-    return rows == len(request.levels) or (request.stop_on_compliance and Status.COMPLIANCE in status)

@@ -23,6 +23,9 @@ class Status(enum.IntFlag):
     OVERFLOW = 8  #: the A/D converter was saturated
     TOO_FAST = 16  #: the measurement did not fit into the interval
     PROVISIONAL = 32  #: read live; the instrument's own status was never fetched (the run ended before)
+    LOAD_LINE = 128  #: the pulse card could not correct the voltage for what its output resistance takes
+    THRESHOLD = 256  #: the pulse card stopped at a threshold of current, voltage or power
+    SKIPPED = 512  #: the pulse was not applied
     INVALID = 64  #: no number (unmapped channel, sentinel value), or the output was not where it was told to be
 
 

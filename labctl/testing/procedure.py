@@ -21,8 +21,7 @@ def check_procedure(make: Callable[[], Procedure], station: Station, most_rows: 
     _check_declaration(type(make()))
     notes = _Notes()
     before = len(notes.stimuli)
-    meter = station.source_meter
-    meter.recorder = station.recorder = notes
+    station.record_to(notes)
     blocks = _run(make(), station, lambda: False, most_rows)
     assert blocks, "a run yields at least one block"
     assert len(notes.stimuli) > before, "every stimulus is noted in the journal"

@@ -1,0 +1,96 @@
+"""What every instrument promises: limits, a recorder that notes each stimulus before it is sent, and a way to become safe."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import closing
+from typing import Any, ClassVar, Protocol, TypeVar
+
+from labctl.contracts.values import Block, NoRecorder, Recorder, Status
+from labctl.quantities import Limits
+
+
+class Request(Protocol):
+    """Something an instrument can be asked to apply to a cell."""
+
+    def details(self) -> dict[str, Any]:
+        """The request as plain values, for the journal."""
+        ...
+
+    def check(self, limits: Limits) -> None:
+        """Raise LimitError unless `limits` allow all of it; needs no instrument."""
+        ...
+
+    def is_complete(self, rows: int, status: Status) -> bool:
+        """Whether a test that gave `rows` rows, the last with `status`, is all that was asked for."""
+        ...
+
+
+R = TypeVar("R", bound=Request)
+
+
+class Instrument(ABC):
+    """An instrument on the terminals of one cell: one test at a time, noted before it is sent and closed by its outcome."""
+
+    #: instrument limits joined with those of station and sample by whoever opened it
+    limits: Limits = Limits()
+    recorder: Recorder = NoRecorder()
+    #: the class of this instrument in `labctl list`
+    title: ClassVar[str] = ""
+    #: asked between readings; True makes the running test stop in the instrument
+    should_stop: Callable[[], bool] = staticmethod(lambda: False)
+    _running: Generator[Block, None, None] | None = None
+
+    def settle(self) -> None:
+        """End a test whose blocks nobody read to the end: the instrument stops it. What that raises is raised here."""
+        running, self._running = self._running, None
+        if running is not None:
+            running.close()
+
+    def _start(self, kind: str, request: R, run: Callable[[R], Iterator[Block]]) -> Iterator[Block]:
+        """Begin a test that was checked: its note is written when its first block is asked for."""
+        self.settle()
+        self._running = self._noted(kind, request, run)
+        return self._running
+
+    def _noted(self, kind: str, request: R, run: Callable[[R], Iterator[Block]]) -> Generator[Block, None, None]:
+        note = self.recorder.stimulus(kind, request.details())
+        rows, status = 0, Status.NORMAL
+        try:
+            with closing(run(request)) as blocks:  # type: ignore[type-var]  # every vendor's part is a generator
+                for block in blocks:
+                    if len(block) and not block.provisional:
+                        rows, status = rows + len(block), Status(int(block["status"][-1]))
+                    yield block
+        except BaseException as error:
+            stopped = isinstance(error, (GeneratorExit, KeyboardInterrupt))
+            self._close_note(note, "aborted" if stopped else "failed", rows, error)
+            raise
+        self.recorder.outcome(note, "done" if request.is_complete(rows, status) else "aborted", {"rows": rows})
+
+    def _close_note(self, note: int, outcome: str, rows: int, error: BaseException) -> None:
+        try:
+            self.recorder.outcome(note, outcome, {"rows": rows})
+        except Exception as second:  # noqa: BLE001 - the first error is the one to report
+            error.add_note(f"and the outcome could not be noted: {second}")
+
+    def parts(self) -> Iterable[Instrument]:
+        """This instrument and the cards in it that are instruments of their own (a pulse card beside the source meters)."""
+        return (self,)
+
+    @abstractmethod
+    def make_safe(self) -> None:
+        """Stop whatever runs and switch every output off, whatever state the link is in; raises if it can't be known."""
+
+    @abstractmethod
+    def identity(self) -> Mapping[str, str]:
+        """Who answers: at least "manufacturer", "model", "serial", "firmware", "resource"."""
+
+    @abstractmethod
+    def settings(self) -> Mapping[str, Any]:
+        """The settings that shape a measurement, for provenance; JSON types only."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Release the link; make_safe comes first and is the caller's duty."""
