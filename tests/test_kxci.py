@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from kxci_pulse_table import PULSE_BOUNDS, PULSE_LENIENT, PULSE_QUERIES, PULSE_ROWS, PULSE_WRONG
 from kxci_replies import (
     CLEAN,
     CODES,
@@ -35,6 +36,9 @@ from labctl.errors import LimitError, LocalProtocolError, RemoteProtocolError
 from labctl.kxci import Command, Framer, Invalid, Word, command, commands, decode, encode, errors, ranges, replies, spec
 from labctl.kxci import messages as m
 
+ALL_ROWS = ROWS + PULSE_ROWS
+ALL_BOUNDS = BOUNDS + PULSE_BOUNDS
+
 
 def outcome(message: str, longest_number: int | None = 12) -> list[Any]:
     """What `decode` makes of a message, an Invalid being told by its code."""
@@ -43,38 +47,39 @@ def outcome(message: str, longest_number: int | None = 12) -> list[Any]:
 
 # -- commands ---------------------------------------------------------------------------------------------------------
 def test_every_command_has_a_row() -> None:
-    # the pulse and library commands have tables of their own
     ours = {cls for cls in commands() if cls.__module__.startswith(m.__name__ + ".")}
-    assert {type(row.message) for row in ROWS} == ours
+    assert {type(row.message) for row in ALL_ROWS} == ours
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.text)
+@pytest.mark.parametrize("row", ALL_ROWS, ids=lambda row: row.text)
 def test_row(row: Row) -> None:
     known = spec(row.message)
     assert encode(row.message) == row.text
     assert decode(row.text) == [row.message]
     assert [type(v) for v in vars_of(decode(row.text)[0])] == [type(v) for v in vars_of(row.message)]
-    assert (known.page, known.where, known.query) == (row.page, row.where, known.mnemonic in QUERIES)
+    assert (known.page, known.where, known.query) == (row.page, row.where, known.mnemonic in QUERIES | PULSE_QUERIES)
 
 
 def vars_of(item: Any) -> list[Any]:
     """The field values, tuples spread out, so that 1 and 1.0 can be told apart."""
     values = [getattr(item, name) for name in type(item).__match_args__]
-    return [one for value in values for one in (value if isinstance(value, tuple) else [value])]
+    while any(isinstance(value, tuple) for value in values):
+        values = [one for value in values for one in (value if isinstance(value, tuple) else [value])]
+    return values
 
 
 def test_all_rows_in_one_message() -> None:
-    message = encode(*(row.message for row in ROWS))
-    assert message == ";".join(row.text for row in ROWS)
-    assert decode(message) == [row.message for row in ROWS]
+    message = encode(*(row.message for row in ALL_ROWS))
+    assert message == ";".join(row.text for row in ALL_ROWS)
+    assert decode(message) == [row.message for row in ALL_ROWS]
 
 
-@pytest.mark.parametrize(("text", "items", "source"), LENIENT)
+@pytest.mark.parametrize(("text", "items", "source"), LENIENT + PULSE_LENIENT)
 def test_lenient_spelling(text: str, items: tuple[Any, ...], source: str) -> None:
     assert decode(text) == list(items), source
 
 
-@pytest.mark.parametrize(("text", "expected"), WRONG, ids=[text for text, _ in WRONG])
+@pytest.mark.parametrize(("text", "expected"), WRONG + PULSE_WRONG, ids=[text[:60] for text, _ in WRONG + PULSE_WRONG])
 def test_wrong_text(text: str, expected: tuple[Any, ...]) -> None:
     assert outcome(text) == list(expected)
 
@@ -86,21 +91,22 @@ def test_invalid_tells_text_and_reason() -> None:
     assert count == Invalid("RD 'V1'", -993, "RD takes 2 arguments, not 1")
 
 
-@pytest.mark.parametrize(("text", "low", "high", "below", "above"), BOUNDS, ids=[row[0] for row in BOUNDS])
+@pytest.mark.parametrize(("text", "low", "high", "below", "above"), ALL_BOUNDS, ids=[row[0] for row in ALL_BOUNDS])
 def test_bounds(text: str, low: str, high: str, below: str, above: str) -> None:
     for value in (low, high):
         [item] = decode(text.format(value))
         assert not isinstance(item, Invalid), item
         assert decode(encode(item)) == [item]
     for value in (below, above):
-        assert outcome(text.format(value)) == [-993]
+        assert outcome(text.format(value)) == [-969 if text.startswith(":PMU:") else -993]
 
 
 def test_every_bounded_field_is_in_the_bounds() -> None:
     tested = set()
-    for text, low, *_ in BOUNDS:
+    for text, low, *_ in ALL_BOUNDS:
         cls = type(decode(text.format(low))[0])
-        place = text.partition("{")[0].count(",")
+        before = text.partition("{")[0]
+        place = before.count(",") if spec(cls).separator == "," else len(before.split()) - 1
         tested.add((cls, min(place, len(spec(cls).kinds) - 1)))
     numbers = {
         (cls, place)
@@ -156,6 +162,29 @@ ILL_TYPED: list[Any] = [
     m.DelayTime(float("inf")),
     m.ConstantVoltage(1, 1e-200, 0.1),
     m.ListNames(()),
+    m.InitializePulse(2),
+    m.GetPoints(1, None, 5),
+    m.GetPoints(1, None, None, (Word("V"),)),
+    m.GetPoints(1, 0, 1, ("V",)),  # type: ignore[arg-type]
+    m.GetPoints(1, 0, 1, (Word("X"),)),
+    m.PulseMeasureRange(1, 2),
+    m.PulseSourceRange(1, 20.0),
+    m.SweepDC(1, 0.0, 1.0, 0.0, 0),
+    m.SegmentTimes(1, 1, ()),
+    m.SegmentTimes(1, 1, (1e-6,) * 129),
+    m.SegmentModes(1, 1, (1.5,)),  # type: ignore[arg-type]
+    m.PlaySequences(1, ()),
+    m.PlaySequences(1, (m.Play(1), m.Play(0))),
+    m.PlaySequences(1, ((1,),)),  # type: ignore[arg-type]
+    m.PlaySequences(1, (m.Play(1),) * 513),
+    m.Execute(Word("lib"), Word("mod"), (m.place(""),)),
+    m.Execute(Word("lib"), Word("mod"), ("1",)),  # type: ignore[arg-type]
+    m.Execute(Word("lib"), Word("mod"), (m.place("1,2"),)),
+    m.Execute(Word("lib"), Word("mod"), (m.place("f(1)"),)),
+    m.Execute(Word("lib"), Word("mod"), (m.place(" 1"),)),
+    m.Execute(Word("lib"), Word("mod-1")),
+    m.Execute(Word("lib"), Word("mod"), (m.place("0;" * 15_999),)),
+    m.GetParameterByName(Word("V"), 0),
 ]
 
 

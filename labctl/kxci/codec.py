@@ -14,10 +14,11 @@ from typing import Any
 from labctl.errors import LocalProtocolError
 from labctl.kxci import grammar
 from labctl.kxci.numbers import LONGEST, to_float, to_int, wire
-from labctl.kxci.spec import Command, Field, Invalid, Spec, Word, bare_word_first, by_mnemonic, spec
+from labctl.kxci.spec import Command, Field, Invalid, Place, Spec, Word, by_mnemonic, shapes, spec
 
 _NAME = re.compile(r"[ -&(-~]*")  # printable ASCII but the quote: the language knows no escape for it
 _BARE = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+_PLACE = re.compile(r"(?:[!-&*+\--~](?:[ -&*+\--~]*[!-&*+\--~])?)?")  # printable ASCII but quotes, brackets and commas
 
 
 def encode(*items: Command) -> str:
@@ -29,9 +30,9 @@ def decode(message: str, longest_number: int | None = LONGEST) -> list[Command |
     """Read a message; never raises.
 
     longest_number: characters allowed in a number, which also allows two exponent digits only (D 5-6: 12); None for no
-    limit.
+    limit. It is a rule of the SMU commands: working clients send ``:PMU:`` whatever digits Python gives them.
     """
-    return [_read(raw, longest_number) for raw in grammar.split(message, bare_word_first())]
+    return [_read(raw, longest_number) for raw in grammar.split(message, shapes())]
 
 
 # -- writing ----------------------------------------------------------------------------------------------------------
@@ -46,7 +47,17 @@ def _write(item: Command) -> str:
         raise LocalProtocolError(f"{known.mnemonic}: {error} ({known.page})") from None
     if problem := item.problem():
         raise LocalProtocolError(f"{known.mnemonic}: {problem} ({known.page})")
-    return known.mnemonic + _joint(known, texts) + ",".join(texts)
+    return known.mnemonic + _arguments(known, texts)
+
+
+def _arguments(known: Spec, texts: list[str]) -> str:
+    if known.separator == "(":
+        return f" {texts[0]} {texts[1]}({','.join(texts[2:])})"
+    if known.separator == " ":
+        return " " + " ".join(texts)
+    if known.is_pulse:
+        return " " + ", ".join(texts) if texts else ""  # as the manual and every known client write them
+    return _joint(known, texts) + ",".join(texts)
 
 
 def _joint(known: Spec, texts: list[str]) -> str:
@@ -57,13 +68,16 @@ def _joint(known: Spec, texts: list[str]) -> str:
 def _values(item: Command) -> list[Any]:
     values: list[Any] = []
     for one in fields(item):  # type: ignore[arg-type]
-        value = getattr(item, one.name)
-        values += value if isinstance(value, tuple) else [value]
+        values += _flat(getattr(item, one.name))
     while values and values[-1] is None:
         values.pop()
     if None in values:
         raise LocalProtocolError(f"{spec(item).mnemonic}: an argument is missing in the middle: {item}")
     return values
+
+
+def _flat(value: Any) -> list[Any]:
+    return [one for part in value for one in _flat(part)] if isinstance(value, tuple) else [value]
 
 
 def _text(value: Any, field: Field) -> str:
@@ -99,6 +113,11 @@ def _proper(text: str, kind: type) -> str:
     if kind is Word:
         if _BARE.fullmatch(text) is None:
             raise ValueError(f"{text[:40]!r} is not a word of letters, digits, '-' and '_'")
+    elif kind is Place:
+        if _PLACE.fullmatch(text) is None:
+            raise ValueError(
+                f"{text[:40]!r} can't be an argument (printable ASCII without quotes, brackets and commas)"
+            )
     elif _NAME.fullmatch(text) is None:
         raise ValueError(f"{text[:40]!r} can't stand in single quotes (printable ASCII without quotes)")
     return text
@@ -112,20 +131,30 @@ def _read(raw: grammar.RawCommand, longest_number: int | None) -> Command | Inva
     known = spec(cls)
     count = len(raw.arguments)
     if problem := known.count_problem(count):
-        return Invalid(raw.text, -993, f"{raw.mnemonic} {problem}")
+        return Invalid(raw.text, known.argument_error, f"{raw.mnemonic} {problem}")
+    longest = None if known.is_pulse else longest_number
     try:
         pairs = zip(raw.arguments, known.spread(count), strict=True)
-        values = [_value(argument, field, longest_number) for argument, field in pairs]
+        values = [_value(argument, field, longest) for argument, field in pairs]
     except ValueError as error:
-        return Invalid(raw.text, -993, str(error))
+        return Invalid(raw.text, known.argument_error, str(error))
     item = _build(cls, known, values)
-    return Invalid(raw.text, -993, problem) if (problem := item.problem()) else item
+    return Invalid(raw.text, known.argument_error, problem) if (problem := item.problem()) else item
 
 
 def _build(cls: type[Command], known: Spec, values: list[Any]) -> Command:
-    fixed = len(known.kinds) - 1 if known.kinds and known.kinds[-1].rest else len(known.kinds)
-    rest = [tuple(values[fixed:])] if fixed < len(known.kinds) else []
-    return cls(*values[:fixed], *rest)
+    fixed = known.fixed
+    if fixed == len(known.kinds):
+        return cls(*values)
+    first = [*values[:fixed], *[None] * (fixed - len(values))]  # what may be left out before a rest is None
+    rest = _grouped(values[fixed:], known.group, len(known.kinds) - fixed)
+    return cls(*[*first, rest])
+
+
+def _grouped(rest: list[Any], group: type[tuple[Any, ...]] | None, size: int) -> tuple[Any, ...]:
+    if group is None:
+        return tuple(rest)
+    return tuple(group(*rest[n : n + size]) for n in range(0, len(rest), size))
 
 
 def _value(text: str, field: Field, longest_number: int | None) -> Any:

@@ -84,6 +84,24 @@ def engineering(value: float, digits: int = 5) -> str:
     return f"{'-' if value < 0 else ' '}{number}E{int(exponent) - shift:+03d}"
 
 
+def short_engineering(value: float, digits: int = 6) -> str:
+    """Write `value` as the pulse card does: ``%g`` with exponents that are multiples of three, ``-21.7246e-9`` (D 7-38).
+
+    digits: significant digits, >= 1; zeros at the end are left out. That numbers from 1e-4 up have no exponent is a guess from
+    the one sample there is. Raises LocalProtocolError for NaN and infinities.
+    """
+    if not math.isfinite(value):
+        raise LocalProtocolError(f"{value} is not a reading the instrument can answer")
+    text = f"{value:.{digits}g}" if value else "0"
+    mantissa, e, exponent = text.partition("e")
+    if not e:
+        return text
+    shift = int(exponent) % 3
+    whole, _, fraction = mantissa.partition(".")
+    fraction = fraction.ljust(shift, "0")
+    return f"{whole}{fraction[:shift]}{'.' * (len(fraction) > shift)}{fraction[shift:]}e{int(exponent) - shift}"
+
+
 def _fixed(value: float) -> str:
     # no exponent: sign, digits, point and LONGEST in all; a shorter number shows its own digits, for the rest are zeros
     places = LONGEST - 2 - (value < 0) - max(math.floor(math.log10(abs(value))), 0)

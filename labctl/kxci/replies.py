@@ -27,6 +27,7 @@ _VOLTAGE_LETTERS = (
 )
 _CURRENT_LETTERS = "ABCDEFGH"  # SMU1-8
 _MISSING = re.compile(r"(?:^|,)[\s\x0e]*,")  # a comma too many: the readings after it would move up by one
+_COUNT = re.compile(r"[0-9]{1,9}")
 _READING = re.compile(rf"(?:([A-Za-z])\s*)?({NUMBER.pattern})")
 _MEASUREMENT = re.compile(rf"([A-Za-z])(?:([A-P])(V)|([A-H])(I))\s*({NUMBER.pattern})")
 
@@ -140,6 +141,23 @@ def read_status(text: str) -> StatusByte:
     if not (0 <= value <= 255 and value == int(value)):
         raise RemoteProtocolError(f"{text[:40]!r} is not a status byte")
     return StatusByte(int(value))
+
+
+# -- pulse tests ------------------------------------------------------------------------------------------------------
+def read_running(text: str) -> bool:
+    """Read a ``:PMU:TEST:STATUS?`` reply, ``1`` running and ``0`` not (D 7-32). Raises RemoteProtocolError."""
+    stripped = text.strip()
+    if stripped not in ("0", "1"):
+        raise RemoteProtocolError(f"{text[:40]!r} does not say whether a pulse test runs (0 or 1)")
+    return stripped == "1"
+
+
+def read_count(text: str) -> int:
+    """Read a ``:PMU:DATA:COUNT?`` reply, a number of points (D 7-6). Raises RemoteProtocolError."""
+    stripped = text.strip()
+    if _COUNT.fullmatch(stripped) is None:
+        raise RemoteProtocolError(f"{text[:40]!r} is not a number of points")
+    return int(stripped)
 
 
 # -- identity and options ---------------------------------------------------------------------------------------------

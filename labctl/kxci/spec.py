@@ -12,7 +12,10 @@ import typing
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import lru_cache
+from itertools import cycle, islice
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
+
+from labctl.kxci.grammar import Separator, Shape
 
 #: Where a command is valid: a page, "SYSTEM" (any of DE SS SM MD), or "ANY" (D 5-4, 5-36).
 Where = Literal["DE", "SS", "SM", "MD", "US", "UL", "SYSTEM", "ANY"]
@@ -33,7 +36,8 @@ class Command:
 class Invalid:
     """What stands in a message where no valid command could be read.
 
-    code: the instrument's error for it (-992 unknown mnemonic, -993 bad argument); reason: in words, for people.
+    code: the instrument's error for it (-992 unknown mnemonic, -993 bad argument, -969 bad argument of ``:PMU:``); reason:
+    in words, for people.
     """
 
     text: str
@@ -51,6 +55,20 @@ class Between:
     def problem(self, value: float) -> str:
         """Say what is wrong with `value`, NaN included; "" for nothing."""
         return "" if self.low <= value <= self.high else f"{value} is not between {self.low:g} and {self.high:g}"
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class OneOf:
+    """The few numbers there are; use as ``Annotated[float, OneOf(10, 40)]``."""
+
+    values: tuple[float, ...]
+
+    def __init__(self, *values: float) -> None:
+        object.__setattr__(self, "values", values)
+
+    def problem(self, value: float) -> str:
+        """Say what is wrong with `value`; "" for nothing."""
+        return "" if value in self.values else f"{value} is not {' or '.join(f'{one:g}' for one in self.values)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,17 +89,29 @@ class Word(str):
     __slots__ = ()
 
 
+class Place(str):
+    """An argument of a user library's module, as it stands between two commas: perhaps empty, or an array with ``;``."""
+
+    __slots__ = ()
+
+
 class Field(NamedTuple):
-    """One argument. kind: str, Word, int or float; rule: what it must keep; rest: it takes all arguments that are left."""
+    """One argument. kind: str, Word, Place, int or float; rule: what it must keep.
+
+    rest: it takes all arguments that are left; where several fields say so, they take them in turn.
+    """
 
     kind: type
-    rule: Between | Like | None
+    rule: Between | OneOf | Like | None
     rest: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """What `command` said about a class. counts: allowed numbers of arguments; query: the reply is data, not ACK."""
+    """What `command` said about a class. counts: allowed numbers of arguments; query: the reply is data, not ACK.
+
+    separator: what stands between the arguments; group: the tuple type that the fields of a rest fill in turn, if any.
+    """
 
     mnemonic: str
     page: str
@@ -89,44 +119,78 @@ class Spec:
     query: bool
     counts: range | tuple[int, ...]
     kinds: tuple[Field, ...]
+    separator: Separator = ","
+    group: type[tuple[Any, ...]] | None = None
+
+    @property
+    def fixed(self) -> int:
+        """How many fields take one argument each; those behind them take the rest."""
+        return sum(not field.rest for field in self.kinds)
+
+    @property
+    def is_pulse(self) -> bool:
+        """Whether the command is one of the pulse card's, which have an error and rules for numbers of their own."""
+        return self.mnemonic.startswith(":PMU:")
+
+    @property
+    def argument_error(self) -> int:
+        """The instrument's code for a bad argument (D 2-11, 2-12; which of them when: guess)."""
+        return -969 if self.is_pulse else -993
+
+    @property
+    def shape(self) -> Shape:
+        """What `grammar` must know to read the arguments."""
+        return Shape(self.separator, tuple(field.kind is Word for field in self.kinds))
 
     def spread(self, count: int) -> list[Field]:
-        """The field each of `count` arguments belongs to."""
-        first = list(self.kinds[:count])
-        return first + [self.kinds[-1]] * (count - len(first)) if self.kinds else first
+        """The field each of `count` arguments belongs to; no more fields than there are unless there is a rest."""
+        first, rest = list(self.kinds[: min(count, self.fixed)]), self.kinds[self.fixed :]
+        return first + list(islice(cycle(rest), count - len(first)))
 
     def count_problem(self, count: int) -> str:
         """Say what is wrong with `count` arguments; "" for nothing."""
         if count in self.counts:
             return ""
         allowed = self.counts
-        words = f"{allowed[0]} to {allowed[-1]}" if isinstance(allowed, range) else " or ".join(map(str, allowed))
+        if not isinstance(allowed, range):
+            words = " or ".join(map(str, allowed))
+        elif allowed.step == 1:
+            words = f"{allowed[0]} to {allowed[-1]}"
+        else:
+            words = f"{allowed[0]}, {allowed[1]} … {allowed[-1]}"
         return f"takes {words} arguments, not {count}"
 
 
 _BY_MNEMONIC: dict[str, type[Command]] = {}
 _SPECS: dict[type[Command], Spec] = {}
-_BARE_WORD_FIRST: set[str] = set()
+_SHAPES: dict[str, Shape] = {}
 C = TypeVar("C", bound=Command)
 
 
 def command(
-    mnemonic: str, page: str, where: Where = "ANY", counts: range | tuple[int, ...] | None = None, query: bool = False
+    mnemonic: str,
+    page: str,
+    where: Where = "ANY",
+    counts: range | tuple[int, ...] | None = None,
+    query: bool = False,
+    separator: Separator = ",",
+    also: tuple[str, ...] = (),
 ) -> Callable[[type[C]], type[C]]:
     """Register a dataclass as a command. counts: allowed numbers of arguments, by default exactly one per field.
 
+    also: further mnemonics that are read as this command, but never written.
     Raises ValueError for a mnemonic that is taken: two meanings of one word would depend on the order of imports.
     """
 
     def register(cls: type[C]) -> type[C]:
-        if mnemonic in _BY_MNEMONIC:
-            raise ValueError(f"{mnemonic} is {_BY_MNEMONIC[mnemonic].__name__} already")
-        hints = get_type_hints(cls, include_extras=True)
-        kinds = tuple(_field(hints[item.name]) for item in fields(cls))  # type: ignore[arg-type]
-        _BY_MNEMONIC[mnemonic] = cls
-        _SPECS[cls] = Spec(mnemonic, page, where, query, (len(kinds),) if counts is None else counts, kinds)
-        if kinds and kinds[0].kind is Word:
-            _BARE_WORD_FIRST.add(mnemonic)
+        for name in (mnemonic, *also):
+            if name in _BY_MNEMONIC:
+                raise ValueError(f"{name} is {_BY_MNEMONIC[name].__name__} already")
+        kinds, group = _arguments(cls)
+        known = Spec(mnemonic, page, where, query, counts or (len(kinds),), kinds, separator, group)
+        _SPECS[cls] = known
+        for name in (mnemonic, *also):
+            _BY_MNEMONIC[name], _SHAPES[name] = cls, known.shape
         return cls
 
     return register
@@ -147,9 +211,24 @@ def by_mnemonic(mnemonic: str) -> type[Command] | None:
     return _BY_MNEMONIC.get(mnemonic)
 
 
-def bare_word_first() -> set[str]:
-    """The mnemonics whose first argument is a word without quotes."""
-    return _BARE_WORD_FIRST
+def shapes() -> dict[str, Shape]:
+    """How the arguments of each mnemonic stand."""
+    return _SHAPES
+
+
+def _arguments(cls: type) -> tuple[tuple[Field, ...], type[tuple[Any, ...]] | None]:
+    hints = get_type_hints(cls, include_extras=True)
+    kinds: list[Field] = []
+    group = None
+    for item in fields(cls):
+        members = get_args(hints[item.name])
+        if get_origin(hints[item.name]) is tuple and hasattr(members[0], "_fields"):  # a tuple of NamedTuples
+            group = members[0]
+            inner = get_type_hints(group, include_extras=True)
+            kinds += [_field(inner[name])._replace(rest=True) for name in group._fields]
+        else:
+            kinds.append(_field(hints[item.name]))
+    return tuple(kinds), group
 
 
 def _field(hint: Any) -> Field:
@@ -158,7 +237,7 @@ def _field(hint: Any) -> Field:
     while True:
         origin = get_origin(hint)
         if origin is Annotated:
-            rule = next((extra for extra in get_args(hint)[1:] if isinstance(extra, (Between, Like))), rule)
+            rule = next((extra for extra in get_args(hint)[1:] if isinstance(extra, (Between, OneOf, Like))), rule)
             hint = get_args(hint)[0]
         elif origin in (types.UnionType, typing.Union):
             hint = next(arg for arg in get_args(hint) if arg is not type(None))

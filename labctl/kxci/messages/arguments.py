@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from labctl.kxci.spec import Between, Like, Word
+from labctl.kxci.spec import Between, Like, OneOf, Word
+
+frozen = dataclass(frozen=True, slots=True)
 
 Channel = Annotated[int, Between(1, 9)]
 Voltage = Annotated[float, Between(-210, 210)]  # D 5-15 … 5-21
@@ -17,4 +19,10 @@ Name = Annotated[str, Like(r".{1,6}", "a name of 1 to 6 characters")]  # D 5-7; 
 #: what an RPM connects (D 7-22)
 RpmHardware = Annotated[Word, Like(r"SMU[1-9]|PMU[1-9]-[12]|CV[HL][1-9]", "an instrument such as SMU1 or PMU1-1")]
 Mapped = Annotated[Word, Like(r"(SMU|VS|VM)[1-9]", "an instrument such as SMU2, VS1 or VM1")]  # D 5-30
-frozen = dataclass(frozen=True, slots=True)
+
+PulseChannel = Annotated[int, Between(1, 8)]  # counted through the cards: PMU1 has 1 and 2, PMU2 has 3 and 4 (D 7-5)
+PulseVoltage = Annotated[float, Between(-40, 40)]  # D 7-21; a step, too: guess
+MeasureMode = Annotated[int, Between(0, 4)]  # 0 none, 1 spot mean, 2 waveform, 3 and 4 these averaged (D 7-13)
+Compensation = Annotated[int, OneOf(1, 3)]  # 1 short, 3 offset (D 7-5, 7-12)
+PointColumn = Annotated[Word, Like(r"[VITS][HL]?", "a column such as V, I, T, S, VH or SL")]  # D 7-8
+LibraryName = Annotated[Word, Like(r"[A-Za-z][A-Za-z0-9_]*", "a name of letters, digits and '_'")]  # names in C
