@@ -45,6 +45,15 @@ def part_of(name: str, part: str) -> dict[str, float]:
     return values
 
 
+def other_memory() -> dict[str, float]:
+    """The memory for which another program of the same equations gave numbers; no card of ours, and without an ion supply."""
+    return values_of(
+        "memory", phi=0.88772, v0=2.0809e-3, alpha=0.32951, v_h=189.39, a_h=2.3657, x_s=6.9296, dg=1.008, eta_r=1.0,
+        eta_h=0.010862, lam=0.3, lam_c=0.28265, x0=2.9, x_min=0.1, r_n=5.4742, r_res=8.0, kappa_i=51272.0, f_res=2.14,
+        q_in=0.0,
+    )  # fmt: skip
+
+
 def pristine(name: str, seed: int | None = None) -> Any:
     return EcmCell.from_card(read(name), seed)
 

@@ -13,21 +13,29 @@ from typing import NamedTuple
 import numpy as np
 from paper_states import (
     IDLE,
-    PULSE,
     READ,
     REST,
     SOURCE,
     V_READ,
     Array,
+    Spread,
     cv,
+    cycle,
     device_of,
     off,
     on,
     pulse,
     read,
-)  # fmt: skip
+    train,
+)
 
 from labctl.contracts import DeviceModel, Drive
+
+__all__ = [
+    "EDGE", "Array", "Edge", "Levels", "Loops", "Retention", "Spread", "Times", "constant", "constant_depression",
+    "constant_potentiation", "cv", "cycle", "depression", "device_of", "disturb", "dynamic_range", "levels", "linearity",
+    "loops", "off", "on", "potentiation", "pulse", "pulse_edge", "read", "retention", "switching_times", "train",
+]  # fmt: skip
 
 EDGE = 135e-6  #: s; width of the pulses that show a switching time: assumed, five times the set time and twice the reset time
 SELECTOR_ON = 0.3e-6  #: s; the selector conducts by then and the memory has hardly moved: assumed
@@ -91,18 +99,6 @@ def switching_times(device: DeviceModel, width: float = EDGE) -> Times:
 
 
 # -- trains of pulses ---------------------------------------------------------------------------------------------------
-def train(device: DeviceModel, amplitudes: Array, width: float = PULSE) -> Array:
-    """Give one pulse an amplitude (V); return the conductances (S) read before the first and after each, shape (n + 1,).
-
-    Through 50 ohm, 0.1 s at 0 V before every pulse and every read: assumed. Conductance: read current over 0.7 V.
-    """
-    found = [read(device)]
-    for amplitude in amplitudes:
-        pulse(device, float(amplitude), width)
-        found.append(read(device))
-    return np.array(found) / V_READ
-
-
 def potentiation(device: DeviceModel, n: int = 21) -> Array:
     """Give `n` pulses from 2.1 to 2.5 V from the present state; conductances (S) as `train`. 21 is assumed."""
     return train(device, np.linspace(2.1, 2.5, n))
@@ -290,6 +286,7 @@ def _report_time(device: DeviceModel) -> Iterator[str]:
 if __name__ == "__main__":
     import sys
 
-    name, which = (sys.argv[1:3] + ["synapse", "nominal"][len(sys.argv[1:3]) :])[:2]
+    given = dict(enumerate(sys.argv))
+    name, which = given.get(1, "synapse"), given.get(2, "nominal")
     for line in report(device_of(name, None if which == "nominal" else int(which))):
         sys.stdout.write(line + "\n")

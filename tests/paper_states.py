@@ -68,6 +68,18 @@ def pulse(device: DeviceModel, voltage: float, width: float = PULSE, gap: float 
     device.advance(Drive(voltage, float("inf"), SOURCE), width)
 
 
+def train(device: DeviceModel, amplitudes: Array, width: float = PULSE) -> Array:
+    """Give one pulse an amplitude (V); return the conductances (S) read before the first and after each, shape (n + 1,).
+
+    Through 50 ohm, 0.1 s at 0 V before every pulse and every read: assumed. Conductance: read current over 0.7 V.
+    """
+    found = [read(device)]
+    for amplitude in amplitudes:
+        pulse(device, float(amplitude), width)
+        found.append(read(device))
+    return np.array(found) / V_READ
+
+
 # -- cycle to cycle -----------------------------------------------------------------------------------------------------
 class Spread(NamedTuple):
     """Switching voltages (V) of every cycle, their sigma / |mu|, and how many cycles have on/off below 10 at 0.7 V."""

@@ -20,6 +20,7 @@ from ecm_cells import (
     X,
     filament,
     formed,
+    other_memory,
     packed,
     read,
     slopes_of_one,
@@ -66,7 +67,7 @@ def test_rates_of_device_2(u: float, i: float, x: float, r: float, expected: tup
     [(True, 1.5, 2.7, -7.60508e3), (True, 1.5, 1.0, -2.89579e5), (False, 1.5, 0.6, 1.86947e4), (True, 0.3, 0.6, -7.90087e-2)],
 )  # fmt: skip
 def test_rates_of_the_memory(grows: bool, u: float, x: float, expected: float) -> None:
-    found = KINETICS.rates(packed(values_of("memory")), grows, 0.1, u, 0.0, x, 5.4742, 1.0)
+    found = KINETICS.rates(packed(other_memory()), grows, 0.1, u, 0.0, x, 5.4742, 1.0)
     assert found[0] == pytest.approx(expected, rel=2e-6)
 
 
@@ -89,7 +90,7 @@ def test_load_line_does_not_depend_on_the_guess(guess: float) -> None:
 @pytest.mark.parametrize("guess", [1e-12, 1e-3, 0.1, 1.3, 400.0])
 def test_newton_does_not_jump_to_and_fro(guess: float) -> None:
     """Leak below, Fowler-Nordheim between, cubic leak above: plain Newton in ln U swings between the outer two."""
-    p = packed(values_of("memory"))
+    p = packed(other_memory())
     u, i, limited = CIRCUIT.solve(p, 1e6, 1e-6, 0.0, 2.478, 5.84, guess)[:3]
     assert limited
     assert CURRENT.current(p, u, 2.478, 5.84)[0] == pytest.approx(i, rel=1e-6)

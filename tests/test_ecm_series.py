@@ -22,6 +22,7 @@ from ecm_cells import (
     X,
     filament,
     formed,
+    other_memory,
     packed,
     part_of,
     pristine,
@@ -39,6 +40,7 @@ from labctl.contracts import Drive
 from labctl.errors import UsageError
 
 SELECTOR, MEMORY = part_of("synapse", "selector"), part_of("synapse", "memory")
+OTHER = other_memory()
 ON = (0.8, 1.5, 0.6, 5.4742)  # nm; a conducting selector and a set memory
 
 
@@ -48,7 +50,7 @@ def solved(
     """Junction voltages of selector and memory, current, compliance; turned: with the two exchanged in the kernel."""
     w = jit.vector([0.0] * SERIES_IN_TIME.WORK_SIZE)
     w[0] = guess
-    p, q = packed(SELECTOR), packed(MEMORY)
+    p, q = packed(SELECTOR), packed(OTHER)
     if turned:
         SERIES.series_solve(q, p, v_s, i_cc, r_src, *at[2:], *at[:2], w)
         return w[1], w[0], w[2], w[3]
@@ -61,7 +63,7 @@ def test_the_voltage_divides_as_in_another_program_of_the_same_equations() -> No
     """The other program stopped at a step of 1e-7; the sum of all voltages says that it is a few 1e-8 V off."""
     a, b, i, limited = solved(0.7, math.inf, 0.0, ON)
     assert (a, b, i) == pytest.approx((0.436819918, 0.220250762, 1.53919560e-05), rel=3e-7)
-    inside = sum(v["r_s"] + v["rho_k"] / r**2 for v, r in ((SELECTOR, 1.5), (MEMORY, 5.4742)))
+    inside = sum(v["r_s"] + v["rho_k"] / r**2 for v, r in ((SELECTOR, 1.5), (OTHER, 5.4742)))
     assert a + b + i * inside == pytest.approx(0.7, abs=1e-13)
     assert limited == 0.0
 
@@ -74,7 +76,7 @@ def test_both_cells_carry_one_current_whatever_the_guess_and_the_order(v_s: floa
     """From leak against filament, where the voltages differ by 8 decades, to both conducting."""
     first = solved(v_s, math.inf, 50.0, at)
     i = float(CURRENT.current(packed(SELECTOR), first[0], *at[:2])[0])
-    j = float(CURRENT.current(packed(MEMORY), first[1], *at[2:])[0])
+    j = float(CURRENT.current(packed(OTHER), first[1], *at[2:])[0])
     assert i == pytest.approx(j, rel=1e-6)
     for guess, turned in ((1e-9 * v_s, False), (0.999999 * v_s, False), (0.0, True)):
         assert solved(v_s, math.inf, 50.0, at, guess, turned)[2] == pytest.approx(first[2], rel=1e-7)
@@ -83,7 +85,7 @@ def test_both_cells_carry_one_current_whatever_the_guess_and_the_order(v_s: floa
 def test_in_compliance_each_junction_carries_the_current_alone() -> None:
     a, b, i, limited = solved(0.7, 1e-6, 0.0, ON)
     assert (i, limited) == (1e-6, 1.0)
-    for values, u, x, r in ((SELECTOR, a, *ON[:2]), (MEMORY, b, *ON[2:])):
+    for values, u, x, r in ((SELECTOR, a, *ON[:2]), (OTHER, b, *ON[2:])):
         single = {**values, "rho_k": 0.0, "r_s": 0.0}
         found = EcmCell({"": single})
         filament(found).state[X], filament(found).state[R] = x, r
