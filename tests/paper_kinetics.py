@@ -145,14 +145,13 @@ def constant(device: DeviceModel, n: int = 21) -> tuple[Array, Array]:
 
 
 def linearity(conductances: Array) -> float:
-    """R squared of a straight line through the conductances of a train against the pulse number, from pulse 1 on."""
-    levels = conductances[1:]
-    return float(np.corrcoef(np.arange(levels.size), levels)[0, 1] ** 2)
+    """R squared of a straight line through the conductances against the number of pulses applied, from none on."""
+    return float(np.corrcoef(np.arange(conductances.size), conductances)[0, 1] ** 2)
 
 
 def dynamic_range(conductances: Array) -> float:
-    """Largest over smallest conductance after a pulse of a train."""
-    return float(conductances[1:].max() / conductances[1:].min())
+    """Largest over smallest conductance of a train, that before its first pulse included."""
+    return float(conductances.max() / conductances.min())
 
 
 class Levels(NamedTuple):

@@ -15,9 +15,9 @@ from ecm_cells import (
     CURRENT,
     SERIES,
     SERIES_IN_TIME,
+    SUPPLY,
     X_F,
     EcmCell,
-    SUPPLY,
     R,
     X,
     filament,
@@ -135,7 +135,8 @@ def test_jacobian_of_both_cells_and_circuit(
 
 
 @pytest.mark.parametrize(
-    ("voltage", "start"), [(2.0, (4.0, 1.0, 2.9, 5.4742)), (-2.0, (0.9, 1.4, 0.5, 5.5)), (0.7, (4.0, 1.0, 0.6, 5.4742))]
+    ("voltage", "start"),
+    [(2.0, (4.0, 1.0, 2.9, 5.4742)), (-2.0, (0.9, 1.4, 0.5, MEMORY["r_n"])), (0.7, (4.0, 1.0, 0.6, 5.4742))],
 )
 def test_transients_against_radau(voltage: float, start: tuple[float, ...]) -> None:
     """Within 0.025 nm over 200 us, where the current jumps; a tenth of the tolerance brings it below half."""
@@ -188,9 +189,9 @@ def test_window_and_selectivity_of_the_synapse() -> None:
     high = look(stack)
     sweep(stack, there_and_back(2.5, 0.02), 1e-5, 0.02)
     low, half = look(stack), look(stack, 0.35)
-    assert low == pytest.approx(1.5e-5, rel=0.1)
+    assert low == pytest.approx(1.2e-5, rel=0.1)
     assert high == pytest.approx(9.05e-10, rel=0.1)
-    assert 0.9e5 < low / half < 2.2e5
+    assert 1e5 / 1.5 < low / half < 1.6e5
     sweep(stack, there_and_back(-3.0, 0.02), math.inf, 0.02)
     assert look(stack) == pytest.approx(high, rel=0.01)
 
@@ -225,14 +226,14 @@ def test_pulses_of_rising_amplitude_raise_and_lower_the_conductance_step_by_step
     stack = formed("synapse")
     cycle(stack)
     for amplitudes, sign in ((np.linspace(2.1, 2.5, 21), 1), (np.linspace(-2.2, -2.6, 21), -1)):
-        levels = []
+        levels = [look(stack) / 0.7]
         for amplitude in amplitudes:
             stack.advance(Drive(float(amplitude), math.inf, 50.0), 20e-6)
             stack.advance(Drive(0.0), 0.1)
             levels.append(look(stack) / 0.7)
         assert (sign * np.diff(levels) > 0.0).all()
         assert max(levels) / min(levels) > 10.0
-        assert np.corrcoef(amplitudes, levels)[0, 1] ** 2 > 0.97
+        assert np.corrcoef(np.arange(22), levels)[0, 1] ** 2 > 0.97
 
 
 def test_the_stack_must_be_formed() -> None:

@@ -103,6 +103,18 @@ def v_reset(name: str, turn: Turn) -> float:
     return -down[int(np.diff(np.log(currents))[20:].argmin()) + 21]
 
 
+def reset_time(name: str, turn: Turn) -> float:
+    """s at -1.5 V until a set memory reads less than a tenth."""
+    cell = made(name, turn)
+    sweep(cell, there_and_back(2.0, 0.02), 1e-4, 0.02)
+    cell.advance(Drive(0.0), 0.1)
+    first, passed, step = abs(cell.current(0.1)), 0.0, 1e-8
+    while abs(cell.current(0.1)) > 0.1 * first and passed < 1.0:
+        cell.advance(Drive(-1.5), step)
+        passed, step = passed + step, 1.01 * step
+    return passed
+
+
 LARGER_PARTICLES = {"r_n": 1.15, "r_res": 1.15**1.5, "f_res": 1.15}
 UP, DOWN, SAME = 1, -1, 0
 
@@ -137,8 +149,11 @@ UP, DOWN, SAME = 1, -1, 0
         ("faster attempts at nucleation set sooner", set_time, "memory", {"nu0": 3.0}, DOWN),
         ("a lower nucleation barrier sets sooner", set_time, "memory", {"dg": 0.95}, DOWN),
         ("a wider rupture gap sets later", set_time, "memory", {"x0": 1.15}, UP),
-        ("faster hopping resets at a lower voltage", v_reset, "memory", {"v_h": 10.0}, DOWN),
-        ("faster dissolution resets at a lower voltage", v_reset, "memory", {"eta_h": 10.0}, DOWN),
+        ("faster charge transfer of dissolution resets at a lower voltage", v_reset, "memory", {"eta_r": 30.0}, DOWN),
+        ("hopping does not limit the slow reset, charge transfer does", v_reset, "memory", {"eta_h": 1.2}, SAME),
+        ("faster hopping resets a pulse sooner", reset_time, "memory", {"v_h": 1.5}, DOWN),
+        ("a gradual build-up of the ions' flow delays the reset of a pulse", reset_time, "memory", {"t_in": 2.0}, UP),
+        ("a larger step of the hopping ions resets a pulse sooner", reset_time, "memory", {"a_h": 1.5}, DOWN),
     ],
 )  # fmt: skip
 def test_the_physics_says(statement: str, measure: Measure, name: str, turn: Turn, sign: int) -> None:

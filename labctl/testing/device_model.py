@@ -39,6 +39,8 @@ PARTS, SPLIT = 10, 0.05
 SETTLED, LOOK = 1.0, 0.1
 #: random waveforms for the check of convergence, and how far the finer run may be from the finest, relative
 WAVEFORMS, CONVERGED = 5, 0.02
+#: of the ten dwells of such a waveform, how many must end that near
+SETTLED_DWELLS = 7
 
 
 def check_device_model(make: Make, retention: float = 1e4, finer: Callable[[DeviceModel], None] | None = None) -> None:
@@ -169,8 +171,10 @@ def _converges(make: Make, finer: Callable[[DeviceModel], None]) -> None:
         _promise(
             near[-1] <= max(far[-1], CONVERGED), f"a finer cell is further off: {near[-1]} against {far[-1]} {words}"
         )
-        # where a current jumps within a dwell's last moment, a nanosecond decides; one dwell in ten may end so
-        _promise(near[-2] <= CONVERGED, f"a cell computed finer is {near[-2]} off {words}")
+        # where a dwell ends while the cell switches, a hundredth of its time decides what is read then and in the dwells after
+        _promise(
+            near[SETTLED_DWELLS - 1] <= CONVERGED, f"a cell computed finer is {near[SETTLED_DWELLS - 1]} off {words}"
+        )
 
 
 def _computed(

@@ -11,12 +11,14 @@ from labctl.contracts import Card, DeviceModel, Drive, Response
 from labctl.errors import LabctlError, UsageError
 
 from . import integrator as at
-from .circuits import Alone, Circuit, Series
+from .circuits import connect
 from .filament import NM, Filament
 from .parameters import read
 
 #: of filaments in one dwell; a drive that makes and breaks them without end is a mistake worth hearing about
 MAX_RUPTURES = 1000
+#: the same with capacitors: a selector before an off memory may oscillate at some 100 kHz, and rightly so (ecm-model.md 5.2)
+MAX_OSCILLATIONS = 100_000
 
 
 class EcmCell(DeviceModel):
@@ -31,7 +33,7 @@ class EcmCell(DeviceModel):
     def __init__(self, parts: Mapping[str, Mapping[str, float]], seed: int | None = None) -> None:
         """Build a device from the values of each of its cells by name, in the card's units; "" for the only one.
 
-        seed None: nominal cells, no variability. Raises UsageError for more than two cells.
+        seed None: nominal cells, no variability. Raises UsageError for more than two cells and for cells that don't fit.
         """
         if not 1 <= len(parts) <= 2:
             raise UsageError(f"an ECM device has one cell or two in series, not {', '.join(parts) or 'none'}")
@@ -39,8 +41,7 @@ class EcmCell(DeviceModel):
             name: Filament(values, _seeds(seed, place, len(parts)))
             for place, (name, values) in enumerate(parts.items())
         }
-        cells = list(self._filaments.values())
-        self._circuit: Circuit = Alone(*cells) if len(cells) == 1 else Series(*cells)
+        self._circuit = connect(self._filaments)
         self._time = 0.0
         self._flicker()
 
@@ -64,6 +65,7 @@ class EcmCell(DeviceModel):
         """Put every cell into its formed high-resistance state (gap x0, seed radius), as after electroforming and a reset."""
         for filament in self._filaments.values():
             filament.set_formed()
+        self._circuit.rest()
 
     def prepare(self, state: str) -> None:
         """Leave the cells pristine, or put them into the formed high-resistance state. Raises UsageError for another name."""
@@ -74,7 +76,8 @@ class EcmCell(DeviceModel):
     def advance(self, drive: Drive, duration: float) -> Response:
         """Let `duration` seconds (>= 0) pass under a constant drive; circuit and state are solved together.
 
-        Returns the response at the end; duration 0 gives the present one and moves nothing.
+        Returns the response at the end, which of cells with an area is the source's, charging included; duration 0 moves
+        nothing and gives the present one: what gaps and radii conduct once all voltages have settled.
         Raises UsageError for a drive that is not finite, LabctlError where the bound on steps is hit
         (the cell has then followed the drive up to there).
         """
@@ -99,7 +102,8 @@ class EcmCell(DeviceModel):
         return any(filament.flickers for filament in self._filaments.values())
 
     def _follow(self, drive: Drive, left: float) -> Response:
-        for _ in range(MAX_RUPTURES):
+        most = MAX_OSCILLATIONS if self._circuit.voltages() else MAX_RUPTURES
+        for _ in range(most):
             ended, left, found = self._circuit.dwell(drive, left, self.tolerance / NM)
             if ended == at.DONE:
                 return found
@@ -107,10 +111,13 @@ class EcmCell(DeviceModel):
                 raise LabctlError(f"the ECM cell needs more than {at.MAX_TRIES} steps for {drive}, {left} s to go")
             for filament in self._filaments.values():
                 filament.happen()
-        raise LabctlError(f"the ECM cell ruptures more than {MAX_RUPTURES} times in one dwell under {drive}")
+        raise LabctlError(f"the ECM cell ruptures more than {most} times in one dwell under {drive}")
 
     def current(self, voltage: float) -> float:
-        """The current (A) at `voltage` (V) in the present state, nothing moving, from an ideal source."""
+        """The current (A) at `voltage` (V) in the present state, nothing moving, from an ideal source.
+
+        Of cells with an area, too, it is what they conduct: no charge flows on or off.
+        """
         if not abs(voltage) < math.inf:
             raise UsageError(f"an ECM cell has no current at {voltage} V")
         return self._circuit.present(Drive(voltage)).current
@@ -118,13 +125,12 @@ class EcmCell(DeviceModel):
     def state(self) -> Mapping[str, float]:
         """Gap, radius, deepest point of the front (m), formed? filament there? (0/1), broken (0 to 4), ruptures so far.
 
-        Of two cells each name has the cell's and a dot before it.
+        Of a cell with an area also its voltage (V). Of two cells each name has the cell's and a dot before it.
         """
-        return {
-            f"{name}.{key}" if name else key: value
-            for name, filament in self._filaments.items()
-            for key, value in filament.shown().items()
-        }
+        shown = {name: filament.shown() for name, filament in self._filaments.items()}
+        for part, voltage in zip(shown.values(), self._circuit.voltages(), strict=False):
+            part["voltage"] = voltage
+        return {f"{name}.{key}" if name else key: value for name, part in shown.items() for key, value in part.items()}
 
 
 def _seeds(seed: int | None, place: int, cells: int) -> list[int] | None:

@@ -1,4 +1,4 @@
-"""The parts of the model that a card may leave out: damage, noise, wear, temperature and ion supply, each a group of fields.
+"""The parts of the model that a card may leave out, each a group of fields: damage, noise, wear, heat, ion supply, charge.
 
 A card gives all fields of a group or none; without them the group is off, and the values below say so to the kernels.
 """
@@ -28,10 +28,11 @@ GROUPS: dict[str, dict[str, tuple[str, float]]] = {
     "supply": {
         "q_in": ("", 0.0), "t_in": ("s", math.inf), "v_in": ("V", 1.0), "eta_in": ("", 1.0), "t_out": ("s", math.inf),
     },
+    "charge": {"area": ("um^2", 0.0), "eps_r": ("", 1.0)},
 }  # fmt: skip
 OFF: dict[str, float] = {name: off for group in GROUPS.values() for name, (_, off) in group.items()}
 #: fields of these groups that may be zero
-MAY_BE_ZERO = {"broken", "rtn_a", "read_a", "read_n", "e_sd", "q_in"}
+MAY_BE_ZERO = {"broken", "rtn_a", "read_a", "read_n", "e_sd", "q_in", "area"}
 
 
 def units(given: Iterable[str], card: str) -> dict[str, str]:
@@ -64,6 +65,7 @@ def check(values: Mapping[str, float], card: str) -> None:
         "rtn_p < 1": values["rtn_p"] < 1,
         "read_n is a whole number": values["read_n"] == int(values["read_n"]),
         "read_fast <= read_slow": values["read_fast"] <= values["read_slow"],
+        "area and eps_r are finite": math.isfinite(values["area"] * values["eps_r"]),
     }
     for rule, kept in rules.items():
         if not kept:

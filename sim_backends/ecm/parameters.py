@@ -26,6 +26,8 @@ K_F = 12.0
 B_0 = 6.8309
 #: nm; Gibbs-Thomson length 2 gamma Omega / k_B T, gamma = 1.00 J/m^2 (guess, bulk silver 1.1-1.25), Omega = 1.706e-29 m^3
 R_GT = 2.0 * 1.00 * 1.706e-29 / (1.380649e-23 * 300.0) * 1e9
+#: F nm/um^2; vacuum permittivity (CODATA 2018), so that eps_r EPS_0 area / thickness is a capacitance in F
+EPS_0 = 8.8541878128e-12 * 1e-12 / 1e-9
 #: nm/s; greatest velocity, about a lattice site per attempt (ecm-model.md 3.5); without it forming overflows
 V_MAX = 1e12
 
@@ -53,6 +55,7 @@ _PACKED = (
     "nucleation", "n_alpha", "delta", "bip", "k_sd", "s_sd", "eps_sd", "lam", "lam_c",
     "thickness", "x0", "x_min", "r_n", "r_res", "kappa_i", "a_f", "v_fo", "f_res",
     "frozen", "v_bd", "dv_bd", "j_burn", "m_burn", "t_burn", "q_in", "k_in", "v_in", "k_out", "eta_in",
+    "capacity",
 )  # fmt: skip
 # numba takes these module integers as constants
 PHI, B, G_C, P_R, RHO_K, R_S, G_L, V_L, N_J = (_PACKED.index(n) for n in _PACKED[:9])
@@ -60,7 +63,8 @@ CT_GROWTH, CT_BACK, ALPHA, HOP_GROWTH, HOP_BACK, A_H, X_S = (_PACKED.index(n) fo
 NUCLEATION, N_ALPHA, DELTA, BIP, K_SD, S_SD, EPS_SD, LAM, LAM_C = (_PACKED.index(n) for n in _PACKED[16:25])
 THICKNESS, X_0, X_MIN, R_N, R_RES, KAPPA_I, A_F, V_FO, F_RES = (_PACKED.index(n) for n in _PACKED[25:34])
 FROZEN, V_BD, DV_BD, J_BURN, M_BURN, T_BURN = (_PACKED.index(n) for n in _PACKED[34:40])
-Q_IN, K_IN, V_IN, K_OUT, ETA_IN = (_PACKED.index(n) for n in _PACKED[40:])
+Q_IN, K_IN, V_IN, K_OUT, ETA_IN = (_PACKED.index(n) for n in _PACKED[40:45])
+CAPACITY = _PACKED.index("capacity")
 
 #: what may have happened to a cell for good: nothing, a short through the oxide, no filament any more, stuck on or off
 SOUND, SHORT, OPEN, STUCK_LOW, STUCK_HIGH = 0.0, 1.0, 2.0, 3.0, 4.0
@@ -70,7 +74,7 @@ OHMIC = 1e9
 
 @dataclass(frozen=True, slots=True)
 class Cycle:
-    """What one filament drew: nm, eV, nm; `forward` and `reverse` multiply the rates of growth and dissolution.
+    """What one filament drew: nm, eV, nm; `forward` and `reverse` multiply the charge transfer of growth and dissolution.
 
     In ecm-model.md 7 they are m_0 and m_h.
     """
@@ -114,6 +118,11 @@ def _arrhenius(energy: float, temperature: float) -> float:
     return math.exp(energy / V_T * (1.0 - 300.0 / temperature))
 
 
+def capacity(values: Mapping[str, float]) -> float:
+    """Compute the capacitance (F) of a cell as a plate capacitor: eps_r eps_0 area / thickness; 0 without an area."""
+    return values["eps_r"] * EPS_0 * values["area"] / values["thickness"]
+
+
 def pack(values: Mapping[str, float], cycle: Cycle, broken: float = SOUND) -> Vector:
     """Put the parameters of one cell in one cycle where the kernels look for them; broken: SOUND, SHORT, ..."""
     derived = {
@@ -123,14 +132,15 @@ def pack(values: Mapping[str, float], cycle: Cycle, broken: float = SOUND) -> Ve
         "b": B_0 * math.sqrt(values["m_eff"]),
         "ct_growth": values["v0"] * cycle.forward,
         "ct_back": values["v0"] * values["eta_r"] * cycle.reverse,
-        "hop_growth": values["v_h"] * cycle.forward,
-        "hop_back": values["v_h"] * values["eta_h"] * cycle.reverse,
+        "hop_growth": values["v_h"],
+        "hop_back": values["v_h"] * values["eta_h"],
         "nucleation": values["delta"] * values["nu0"] * math.exp(-cycle.dg / V_T),
         "n_alpha": values["n_c"] + values["alpha"],
         "k_sd": values["k_sd"] * _arrhenius(values["e_sd"], values["temperature"]),
         "frozen": float(broken != SOUND),
         "k_in": 1.0 / values["t_in"],
         "k_out": 1.0 / values["t_out"],
+        "capacity": capacity(values),
     }
     if broken == SHORT:
         derived.update(g_l=1.0 / values["r_bd"], v_l=OHMIC, v_bd=math.inf)
