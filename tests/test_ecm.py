@@ -131,7 +131,7 @@ def test_jacobian_of_cell_and_circuit(
     columns = [
         (slopes_of_one(p, s, y + h * e, 0.3)[0] - slopes_of_one(p, s, y - h * e, 0.3)[0]) / (2 * h) for e in np.eye(3)
     ]
-    by_differences = np.column_stack(columns if w else columns[:2] + [np.zeros(3)])
+    by_differences = np.column_stack(columns if w else [*columns[:2], np.zeros(3)])
     for row in range(3):
         scale = np.abs(by_differences[row]).max()
         assert found[row] == pytest.approx(by_differences[row], rel=1e-4, abs=1e-6 * scale + 1e-9)
