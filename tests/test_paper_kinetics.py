@@ -220,7 +220,7 @@ def test_potentiation_and_depression_of_twenty_stacks() -> None:
     found = [paper.loops(stack(seed)) for seed in MANY]
     for branch, way in ((0, 1), (1, -1)):
         assert np.median([paper.linearity(loop[branch]) for loop in found]) >= 0.9
-        assert np.median([way * np.log10(loop[branch][-1] / loop[branch][1]) for loop in found]) > 1
+        assert np.median([way * np.log10(loop[branch][-1] / loop[branch][0]) for loop in found]) > 1
 
 
 @pytest.mark.long

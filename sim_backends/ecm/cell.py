@@ -43,6 +43,7 @@ class EcmCell(DeviceModel):
         }
         self._circuit = connect(self._filaments)
         self._time = 0.0
+        self._flickers = any(filament.flickers for filament in self._filaments.values())
         self._flicker()
 
     @classmethod
@@ -97,9 +98,10 @@ class EcmCell(DeviceModel):
 
     def _flicker(self) -> bool:
         """Let every cell have its noise of the present time; tell whether any has."""
-        for filament in self._filaments.values():
-            filament.flicker(self._time)
-        return any(filament.flickers for filament in self._filaments.values())
+        if self._flickers:
+            for filament in self._filaments.values():
+                filament.flicker(self._time)
+        return self._flickers
 
     def _follow(self, drive: Drive, left: float) -> Response:
         most = MAX_OSCILLATIONS if self._circuit.voltages() else MAX_RUPTURES

@@ -31,7 +31,11 @@ def compiler() -> str | None:
 
 def places() -> str:
     """The text of places.h: every whole number and float that the model's modules define, to the bit."""
-    found: dict[str, float] = {"PI": math.pi, "DAMAGE_CAP": plugins_part("damage").CAP, "COLD": plugins_part("damage").COLD}
+    found: dict[str, float] = {
+        "PI": math.pi,
+        "DAMAGE_CAP": plugins_part("damage").CAP,
+        "COLD": plugins_part("damage").COLD,
+    }
     for name in MODULES:
         for key, value in vars(plugins_part(name)).items():
             if key.isupper() and type(value) in (int, float):

@@ -7,7 +7,8 @@
 #include "ecm_cell.h"
 
 typedef struct { double u, i, u_x, u_r, i_x, i_r; bool limited; } Solution;
-typedef struct { double x, r, xx, xr, rx, rr, u, i; } Slopes;
+typedef struct { double x, r, xx, xr, rx, rr, u, i, w, xw, rw, wx, wr, ww; } Slopes;
+typedef struct { double x, r, w; } Point;
 
 /* ---- circuit ---- */
 
@@ -64,13 +65,15 @@ static Solution solve(Params p, double v_s, double i_cc, double r_src, double x,
 
 /* ---- integrator ---- */
 
-static Slopes slopes(Params p, const double *s, double x, double r, double guess)
+static Slopes slopes(Params p, const double *s, Point y, double guess)
 {
-    Solution c = solve(p, fabs(s[V_S]), s[I_CC], s[R_SRC], x, r, guess);
-    Rates k = rates(p, s[V_S] > 0.0, s[X_F], c.u, c.i, x, r);
+    Solution c = solve(p, fabs(s[V_S]), s[I_CC], s[R_SRC], y.x, y.r, guess);
+    Rates k = rates(p, s[V_S] > 0.0, s[X_F], c.u, c.i, y.x, y.r, y.w);
+    double w_u, w_w, f_w = supply(p, s[V_S] > 0.0, c.u, y.w, &w_u, &w_w);
     return (Slopes){
         k.x, k.r, k.x_x + k.x_u * c.u_x, k.x_r + k.x_u * c.u_r,
         k.r_x + k.r_u * c.u_x + k.r_i * c.i_x, k.r_r + k.r_u * c.u_r + k.r_i * c.i_r, c.u, c.i,
+        f_w, k.x_w, k.r_w, w_u * c.u_x, w_u * c.u_r, w_w,
     };
 }
 
@@ -80,26 +83,35 @@ static inline bool fits(Params p, double x, double r)
     return p[X_MIN] - margin < x && x < p[THICKNESS] + margin && 0.3 * p[R_N] < r && r < 1.2 * p[R_RES];
 }
 
-static bool attempt(Params p, const double *s, double h, const Slopes *f, double *x, double *r, double *error)
+static inline Point stage(const Slopes *f, double g, Point k)
 {
-    double g = GAMMA * h, a = 1.0 - g * f->xx, b = -g * f->xr, c = -g * f->rx, d = 1.0 - g * f->rr, det = a * d - b * c;
-    double k1_x = (d * f->x - b * f->r) / det, k1_r = (a * f->r - c * f->x) / det;
-    double x_1 = s[X] + h * k1_x, r_1 = s[R] + h * k1_r;
-    *x = s[X], *r = s[R], *error = 0.0;
-    if (!fits(p, x_1, r_1)) return false;
-    Slopes f_2 = slopes(p, s, x_1, r_1, f->u);
-    double m_x = f_2.x - 2.0 * k1_x, m_r = f_2.r - 2.0 * k1_r;
-    double k2_x = (d * m_x - b * m_r) / det, k2_r = (a * m_r - c * m_x) / det;
-    *x = s[X] + h * (1.5 * k1_x + 0.5 * k2_x);
-    *r = s[R] + h * (1.5 * k1_r + 0.5 * k2_r);
-    *error = 0.5 * h * most(fabs(k1_x + k2_x) / (1.0 + 0.02 * fabs(s[X])), RADIUS * fabs(k1_r + k2_r));
-    return fits(p, *x, *r);
+    double d_w = 1.0 - g * f->ww, x_w = g * f->xw / d_w, r_w = g * f->rw / d_w;
+    double a = 1.0 - g * f->xx - x_w * g * f->wx, b = -g * f->xr - x_w * g * f->wr;
+    double c = -g * f->rx - r_w * g * f->wx, d = 1.0 - g * f->rr - r_w * g * f->wr;
+    double b_x = k.x + x_w * k.w, b_r = k.r + r_w * k.w, det = a * d - b * c;
+    double k_x = (d * b_x - b * b_r) / det, k_r = (a * b_r - c * b_x) / det;
+    return (Point){k_x, k_r, (k.w + g * (f->wx * k_x + f->wr * k_r)) / d_w};
+}
+
+static bool attempt(Params p, const double *s, double h, const Slopes *f, Point *end, double *error)
+{
+    double g = GAMMA * h;
+    Point y = {s[X], s[R], s[W]}, a = stage(f, g, (Point){f->x, f->r, f->w});
+    *end = y, *error = 0.0;
+    if (!fits(p, y.x + h * a.x, y.r + h * a.r)) return false;
+    Slopes m = slopes(p, s, (Point){y.x + h * a.x, y.r + h * a.r, y.w + h * a.w}, f->u);
+    Point b = stage(f, g, (Point){m.x - 2.0 * a.x, m.r - 2.0 * a.r, m.w - 2.0 * a.w});
+    *end = (Point){y.x + h * (1.5 * a.x + 0.5 * b.x), y.r + h * (1.5 * a.r + 0.5 * b.r), y.w + h * (1.5 * a.w + 0.5 * b.w)};
+    double along = most(fabs(a.x + b.x) / (1.0 + 0.02 * fabs(y.x)), RADIUS * fabs(a.r + b.r));
+    *error = 0.5 * h * most(along, SUPPLY * fabs(a.w + b.w));
+    return fits(p, end->x, end->r);
 }
 
 static double longest(const Slopes *f, double h, double left)
 {
     double trace = f->xx + f->rr, det = f->xx * f->rr - f->xr * f->rx;
-    if (trace <= 0.0 && det >= 0.0 && fabs(f->x) * left < QUIET && fabs(f->r) * left < QUIET) return left;
+    bool quiet = fabs(f->x) * left < QUIET && fabs(f->r) * left < QUIET && fabs(f->w) * left < QUIET;
+    if (trace <= 0.0 && det >= 0.0 && quiet) return left;
     double half = 0.5 * trace, growing = half + sqrt(most(half * half - det, 0.0));
     if (growing * h > RUNAWAY) h = RUNAWAY / growing;
     return least(h, left);
@@ -130,21 +142,23 @@ static double next_step(double h, double wanted, bool accepted, double share)
 
 static int integrate(Params p, double *s, double tolerance)
 {
-    Slopes f = slopes(p, s, s[X], s[R], s[U]);
+    Point y = {s[X], s[R], s[W]};
+    Slopes f = slopes(p, s, y, s[U]);
     wear(p, s, 0.0, f.u, f.i);
     s[TRIES] = 0.0;
-    while (s[LEFT] > 0.0 && (f.x != 0.0 || f.r != 0.0 || s[WEARING] > 0.0 || s[BURNING] > 0.0)) {
-        double x, r, error, h = least(until_broken(s, longest(&f, s[H], s[LEFT])), s[LEFT]);
+    while (s[LEFT] > 0.0 && (f.x != 0.0 || f.r != 0.0 || f.w != 0.0 || s[WEARING] > 0.0 || s[BURNING] > 0.0)) {
+        double error, h = least(until_broken(s, longest(&f, s[H], s[LEFT])), s[LEFT]);
         s[TRIES] += 1.0;
         if (s[TRIES] > MAX_TRIES) return EXHAUSTED;
-        double share = attempt(p, s, h, &f, &x, &r, &error) ? error / tolerance : 1e6;
+        double share = attempt(p, s, h, &f, &y, &error) ? error / tolerance : 1e6;
         bool accepted = share < 1.0 || h <= SHORTEST;
         s[H] = next_step(h, s[H], accepted, share);
         if (!accepted) continue;
-        s[X] = x, s[R] = r, s[U] = f.u;
+        y.w = y.w > DRAINED ? y.w : 0.0;
+        s[X] = y.x, s[R] = y.r, s[W] = y.w, s[U] = f.u;
         s[LEFT] = most(s[LEFT] - h, 0.0);
         s[STEPS] += 1.0;
-        f = slopes(p, s, x, r, f.u);
+        f = slopes(p, s, y, f.u);
         wear(p, s, h, f.u, f.i);
         if (settle(p, s)) {
             s[H] = 0.0;

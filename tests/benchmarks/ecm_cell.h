@@ -5,7 +5,7 @@
 #include "places.h"
 
 typedef const double *Params;
-typedef struct { double x, r, x_u, x_x, x_r, r_u, r_x, r_r, r_i; } Rates;
+typedef struct { double x, r, x_u, x_x, x_r, x_w, r_u, r_x, r_r, r_i, r_w; } Rates;
 
 static inline double least(double a, double b) { return b < a ? b : a; }
 static inline double most(double a, double b) { return b > a ? b : a; }
@@ -151,22 +151,61 @@ static inline double thickening(Params p, double i, double r, double *left_r, do
     return left * left;
 }
 
-static inline Rates rates(Params p, bool grows, double x_f, double u, double i, double x, double r)
+static inline double supplied(Params p, double w, double *share_w)
 {
-    bool forward = (grows || p[BIP] > 0.5) && u > 0.0;
-    double low_x, high_x, v = 0.0, v_u = 0.0, v_x = 0.0, spread_r, left_r, left_i;
-    if (x_f >= p[X_0] || p[FROZEN] > 0.5) {
-        if (!forward || p[FROZEN] >= 0.5) return (Rates){0};
-        v = forming(p, u, x, &v_u, &v_x);
-        double low = stop(x - p[X_MIN], p[LAM_C], &low_x);
-        return (Rates){.x = -v * low, .x_u = -v_u * low, .x_x = -v_x * low - v * low_x};
+    double q = p[Q_IN];
+    *share_w = q;
+    if (q == 0.0 || w >= 1.0) return 1.0;
+    *share_w = 0.0;
+    if (w <= 0.0) return 0.0;
+    double share = pow(w, q);
+    *share_w = q * share / w;
+    return share;
+}
+
+static inline double supply(Params p, bool grows, double u, double w, double *w_u, double *w_w)
+{
+    *w_u = *w_w = 0.0;
+    if (p[Q_IN] == 0.0 || p[FROZEN] > 0.5) return 0.0;
+    double scale = grows || p[BIP] > 0.5 ? p[K_IN] : p[K_IN] * p[ETA_IN], drift, drift_u = 0.0;
+    if (u >= CAP_SUPPLY * p[V_IN]) {
+        drift = scale * (exp(CAP_SUPPLY) - exp(-CAP_SUPPLY));
+    } else {
+        double forth = exp(u / p[V_IN]), back = exp(-u / p[V_IN]);
+        drift = scale * (forth - back);
+        drift_u = scale * (forth + back) / p[V_IN];
     }
-    if (!forward) {
-        if (u > 0.0) v = dissolution(p, u, x, &v_u, &v_x);
-        double out = v + rupture(p, r, &spread_r), high = stop(p[X_0] - x, p[LAM_C], &high_x);
-        return (Rates){.x = out * high, .x_u = v_u * high, .x_x = v_x * high - out * high_x, .x_r = spread_r * high};
+    *w_u = (1.0 - w) * drift_u;
+    *w_w = -drift - p[K_OUT];
+    return (1.0 - w) * drift - w * p[K_OUT];
+}
+
+static inline Rates virgin_rates(Params p, double u, double x)
+{
+    double v_u, v_x, low_x, v = forming(p, u, x, &v_u, &v_x), low = stop(x - p[X_MIN], p[LAM_C], &low_x);
+    return (Rates){.x = -v * low, .x_u = -v_u * low, .x_x = -v_x * low - v * low_x};
+}
+
+static inline Rates opening_rates(Params p, double u, double x, double r, double w)
+{
+    double v = 0.0, v_u = 0.0, v_x = 0.0, v_w = 0.0, spread_r, high_x, share_w;
+    if (u > 0.0) {
+        v = dissolution(p, u, x, &v_u, &v_x);
+        double share = supplied(p, w, &share_w);
+        v_w = share_w * v;
+        v *= share, v_u *= share, v_x *= share;
     }
-    v = growth(p, u, x, &v_u, &v_x);
+    double out = v + rupture(p, r, &spread_r), high = stop(p[X_0] - x, p[LAM_C], &high_x);
+    return (Rates){
+        .x = out * high, .x_u = v_u * high, .x_x = v_x * high - out * high_x, .x_r = spread_r * high, .x_w = v_w * high,
+    };
+}
+
+static inline Rates growing_rates(Params p, double u, double i, double x, double r, double w)
+{
+    double v_u, v_x, low_x, high_x, spread_r, left_r, left_i, share_w;
+    double v = growth(p, u, x, &v_u, &v_x), share = supplied(p, w, &share_w), v_w = share_w * v;
+    v *= share, v_u *= share, v_x *= share;
     double spread = rupture(p, r, &spread_r);
     double low = stop(x - p[X_MIN], p[LAM_C], &low_x), high = stop(p[X_0] - x, p[LAM_C], &high_x);
     double left = thickening(p, i, r, &left_r, &left_i);
@@ -174,9 +213,16 @@ static inline Rates rates(Params p, bool grows, double x_f, double u, double i, 
     double there_x = x < p[X_0] ? -p[LAM] / (p[X_0] - p[X_MIN]) : 0.0;
     return (Rates){
         -v * low + spread * high, there * left * v,
-        -v_u * low, -v_x * low - v * low_x - spread * high_x, spread_r * high,
-        there * left * v_u, (there * v_x + v * there_x) * left, there * v * left_r, there * v * left_i,
+        -v_u * low, -v_x * low - v * low_x - spread * high_x, spread_r * high, -v_w * low,
+        there * left * v_u, (there * v_x + v * there_x) * left, there * v * left_r, there * v * left_i, there * left * v_w,
     };
+}
+
+static inline Rates rates(Params p, bool grows, double x_f, double u, double i, double x, double r, double w)
+{
+    bool forward = (grows || p[BIP] > 0.5) && u > 0.0;
+    if (x_f >= p[X_0] || p[FROZEN] > 0.5) return forward && p[FROZEN] < 0.5 ? virgin_rates(p, u, x) : (Rates){0};
+    return forward ? growing_rates(p, u, i, x, r, w) : opening_rates(p, u, x, r, w);
 }
 
 /* ---- damage ---- */
