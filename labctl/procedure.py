@@ -149,11 +149,20 @@ def levels_between(steps: float) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """What to draw unprompted: column `y` against column `x`; log: the magnitude of y on a log axis."""
+    """What to draw unprompted: column `y` against column `x`; log: the magnitude of y on a log axis; log_x: x on one.
+
+    each: a column whose values tell points apart that belong together (a state, a branch), drawn as points along x; without
+    it every cycle's segment is a line, as it was measured. names: what to call those values; only: a column and the value
+    it has in the rows drawn as points.
+    """
 
     x: str
     y: str
     log: bool = False
+    log_x: bool = False
+    each: str = ""
+    names: tuple[tuple[float, str], ...] = ()
+    only: tuple[str, float] | None = None
 
 
 class Station(Protocol):
@@ -221,7 +230,7 @@ class Procedure(PyMeasureProcedure):  # type: ignore[misc]
         """Raise ParameterError where parameters contradict each other; called before anything is opened or sent."""
 
     def requests(self) -> Iterable[Request]:
-        """Everything this recipe will ask of source meter and pulse source, so that limits are checked before the first of it is sent.
+        """Everything this recipe will ask of source meter and pulse source: limits are checked before the first is sent.
 
         What depends on measured values can't be listed here and is checked when it is asked for.
         """

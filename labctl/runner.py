@@ -237,7 +237,8 @@ def plot_spec(procedure: Procedure) -> PlotSpec:
     if procedure.plot is None:
         first, *others = procedure.columns
         return PlotSpec(others[-1].name, (first.name,)) if others else PlotSpec(first.name)
-    return PlotSpec(procedure.plot.y, (procedure.plot.x,), log=procedure.plot.log)
+    plot = procedure.plot
+    return PlotSpec(plot.y, (plot.x,), log=plot.log, log_x=plot.log_x, each=plot.each, names=plot.names, only=plot.only)
 
 
 def run_path(folder: Path | str, name: str, what: str) -> Path:

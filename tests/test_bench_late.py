@@ -63,7 +63,7 @@ def test_options_asked_while_a_test_runs_time_out_where_the_instrument_waits_for
         assert link.query(message) == "ACK"
     link.write("*OPT?")
     assert timed_out(link)
-    assert link.query("SP") == "SMUPA1,SMUPA2"
+    assert link.query("SP") == "SMUPA1,SMUPA2,PMU1RPM1-2"
     assert link.read() == "1"
     assert bench.clock.now() > 10.0
     link.close()

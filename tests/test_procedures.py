@@ -12,7 +12,6 @@ from pymeasure.experiment import Results, Worker
 from labctl import plugins
 from labctl.errors import LimitError
 from labctl.procedure import ParameterError, Procedure
-from labctl.testing.procedure import check_procedure
 
 IVSweep = plugins.load("procedures", "iv-sweep", Procedure)  # type: ignore[type-abstract]
 Forming = plugins.load("procedures", "forming", Procedure)  # type: ignore[type-abstract]
@@ -24,12 +23,6 @@ def final(blocks: Any) -> dict[str, np.ndarray]:
 
 
 # -- parameters -------------------------------------------------------------------------------------------------------
-@pytest.mark.parametrize("name", plugins.names("procedures"))
-def test_conformance(name: str) -> None:
-    kind = plugins.load("procedures", name, Procedure)  # type: ignore[type-abstract]
-    check_procedure(kind, FakeStation(FakeMeter(live=2)))
-
-
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

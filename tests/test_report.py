@@ -49,3 +49,19 @@ def test_a_sketch_shows_where_the_curve_is() -> None:
     assert "1 nA" in lines[9]
     assert lines[9].split("|")[1].startswith("*")
     assert sketch(x, np.zeros(50), ("V", "A")) == []
+
+
+def test_reads_of_a_state_are_drawn_as_points_of_that_state(tmp_path: Path) -> None:
+    retention = plugins.load("procedures", "retention", Procedure)(duration=10.0)  # type: ignore[type-abstract]
+    with Station(simulated("synapse"), seed=1) as station:
+        assert station.bench is not None
+        station.bench.device.prepare("formed")
+        found = store.read(runner.run("retention", retention, station, tmp_path / "run.h5").path)
+    axes = Figure().subplots()
+    plot.draw(found, axes)
+    assert [line.get_label() for line in axes.get_lines()] == ["off", "on"]
+    assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
+    for line, state in zip(axes.get_lines(), (0, 1), strict=True):
+        drawn = (found.columns["state"] == state) & (found.columns["segment"] == 1)
+        assert line.get_xdata().size == drawn.sum() > 3
+        assert np.all(np.isfinite(line.get_ydata()))

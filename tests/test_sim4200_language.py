@@ -21,7 +21,7 @@ from labctl.errors import UsageError
         ("DE", "FOO", -992), ("DE", "sp", -992), ("US", "DV1,0", -993), ("DE", "CH1,'TOOLONG','I',1,1", -993),
         ("DE", "CH1,'V','I',3,1", -993), ("DE", "VS1,'S',1", -988), ("US", "DS1,1", -988), ("SS", "SC1,3", -988),
         ("UL", "SS", -989), ("UL", "CH1", -989), ("SM", "GT 'P none'", -984), ("SM", "MP 1,SMU7", -979),
-        ("SS", "VR1,0,1,1e-5,1e-3", -993), ("SS", "VR2,0,1", -993), ("SS", "RD 'nobody',1", -993), ("SS", "EX lib mod()", -992),
+        ("SS", "VR1,0,1,1e-5,1e-3", -993), ("SS", "VR2,0,1", -993), ("SS", "RD 'nobody',1", -993), ("SS", "EX lib mod()", -989),
     ],
 )  # fmt: skip
 def test_refusals_have_the_documented_number(page: str, message: str, code: int) -> None:

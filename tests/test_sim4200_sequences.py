@@ -121,7 +121,7 @@ def test_options_may_be_answered_only_after_the_test() -> None:
     talker.say("MD", "ME1")
     started = talker.clock.now()
     assert talker.ask("SP") == "16"
-    assert talker.ask("*OPT?") == "SMUPA1,SMUPA2"
+    assert talker.ask("*OPT?") == "SMUPA1,SMUPA2,PMU1RPM1-2"
     assert talker.clock.now() - started > 101 * 0.1
     assert [talker.ask("SP"), talker.ask("SP")] == ["1", "0"]
     assert len(talker.numbers("V1")) == 101

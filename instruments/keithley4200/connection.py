@@ -55,11 +55,12 @@ class Connection(Talker):
         An instrument that has not yet seen the old connection end may hang up on the new one, so it is tried again.
         """
         with self.patience(SHORT):
-            self._find_again()
+            self.find_again()
             self.stop()
             self.choose_mode()  # KXCI may have been started anew in between
 
-    def _find_again(self) -> None:
+    def find_again(self) -> None:
+        """Reopen the link and shake hands; an instrument that hangs up on that is tried again."""
         for attempt in range(_RECONNECTS):
             self.adapter.connection.reopen()
             try:

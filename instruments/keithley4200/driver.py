@@ -11,6 +11,7 @@ from labctl.kxci import Command, replies
 from labctl.kxci import messages as m
 from labctl.kxci.ranges import SmuKind
 
+from .pulse_card import PulseCard
 from .reports import Reports
 from .smu import Smu
 from .talk import SHORT
@@ -35,6 +36,7 @@ class Keithley4200(Reports):
         take_over: bool = True,
         **kwargs: Any,
     ) -> None:
+        self.pulse = PulseCard(self)  #: the pulse cards' side of the connection
         super().__init__(adapter, name, acknowledges, clock, **kwargs)
         self.cards: list[replies.Option] = []
         self.smu: dict[int, Smu] = {}
@@ -50,7 +52,7 @@ class Keithley4200(Reports):
 
         While a test runs the instrument takes nothing but polls and ``ME4``, so stopping comes first.
         """
-        if not self.stop():
+        if not self._stop_leftover():
             raise InstrumentError("the instrument is busy with a test of an earlier client and does not stop it")
         self.choose_mode()
         self.cards = self.options
@@ -61,6 +63,30 @@ class Keithley4200(Reports):
         for card in self.cards:
             if card.kind == "SMU" and card.number is not None:
                 self.add_child(Smu, id=card.number, prefix="smu", collection="smu", kind=SmuKind.of(card))
+
+    def _stop_leftover(self) -> bool:
+        """Stop what an earlier client left running: by ``ME4``, or by ``:PMU:ABORT`` where that does not reach a pulse test."""
+        try:
+            with self.patience(SHORT):
+                if self.stop():
+                    return True
+        except InstrumentError as error:
+            if not isinstance(error.__cause__, LinkTimeout):
+                raise
+            self.find_again()  # it may be silent on what it refuses
+        self.pulse.abort()
+        return self.stop()
+
+    def reconnect(self) -> None:
+        """Reopen the link, as `Connection` does; where the RPMs lead is not known any more."""
+        self.pulse.forget_routing()
+        super().reconnect()
+
+    def stop(self) -> bool:
+        """Stop a running test, also one of the pulse card; False: the instrument is still busy 2 s later."""
+        if self.pulse.running:
+            self.pulse.stop()
+        return super().stop()
 
     @property
     def options(self) -> list[replies.Option]:
@@ -84,6 +110,7 @@ class Keithley4200(Reports):
         """Reset every card (``*RST``: outputs off, ranges automatic, RPM routing undone) and choose 4200A mode again."""
         self.energised.clear()
         self.ranges.clear()
+        self.pulse.forget()
         for smu in self.smu.values():
             smu.forget()
         self.send(m.Reset())

@@ -52,6 +52,7 @@ def _set_up(driver: Keithley4200, test: Test) -> None:
     driver.clear_error()
     driver.restore_mapping(test.ranges)
     driver.set_ranges(test.ranges)
+    driver.pulse.to_smu()
     driver.clear_buffer()
     for smu in driver.smu.values():
         smu.forget()
@@ -95,9 +96,13 @@ class _Run:
         yield fetch(self.driver, self.test)
 
     def _pause(self) -> None:
-        """Wait for the next look: twice per reading, no oftener than poll_interval; a wish to stop cuts it short."""
+        """Wait for the next look: twice per reading, no oftener than poll_interval; a wish to stop cuts it short.
+
+        Where nothing is read live, a tenth of the test is soon enough to see that it goes on.
+        """
         shortest = self.settings.poll_interval
-        until = self.clock.now() + min(max(shortest, self.test.per_reading / 2), max(shortest, _SELDOM))
+        wanted = self.test.per_reading / 2 if self.test.live else self.test.duration / 10
+        until = self.clock.now() + min(max(shortest, wanted), max(shortest, _SELDOM))
         while (left := until - self.clock.now()) > 0 and not self.should_stop():
             self.clock.sleep(min(left, _LOOK))
 
@@ -133,7 +138,7 @@ class _Run:
 
     # -- live ---------------------------------------------------------------------------------------------------------
     def _look(self) -> list[tuple[float, float, float]]:
-        if self.settings.live:
+        if self.test.live:
             return self._read_new()
         if self._progressed():
             self._allow(self.test.per_reading)

@@ -34,15 +34,19 @@ def make_safe(driver: Keithley4200) -> None:
 
 
 def switch_off_blindly(driver: Keithley4200, channels: Iterable[int]) -> None:
-    """Send ``ME4`` and a bare ``DV`` for `channels`: all that can be done with an instrument that can't be taken over.
+    """Send ``ME4``, ``:PMU:ABORT`` and bare ``DV``: all that can be done with an instrument that can't be taken over.
 
-    Each of the two is tried whatever became of the other; the error of the second, the outputs, is raised.
+    Each is tried whatever became of the others; the error of the last, the outputs, is raised.
     """
     with driver.patience(_PATIENCE):
         with contextlib.suppress(*_FAILURES):  # perhaps nothing ran; what counts is that the outputs go off
             _on_trusted_link(driver)
             driver.abort()
             driver.clock.sleep(PAUSE)
+        if not driver.cards or any(card.kind == "PMU" for card in driver.cards):
+            with contextlib.suppress(*_FAILURES):  # likewise
+                _on_trusted_link(driver)
+                driver.pulse.abort()
         _on_trusted_link(driver)
         _ = driver.status  # an older syntax error is not the answer
         driver.send(m.UserMode(), *(m.ForceVoltage(channel) for channel in channels))
@@ -71,6 +75,8 @@ def _on_trusted_link(driver: Keithley4200) -> None:
 
 def _switch_off(driver: Keithley4200) -> None:
     driver.stop()  # if it stays busy, switching off is refused, and that is what must be said
+    driver.pulse.stop()  # also of another client, of which the status byte may say nothing
     driver.clear_error()
+    driver.pulse.off()
     driver.outputs_off()
     driver.raise_error("switching the outputs off")

@@ -75,6 +75,7 @@ class Smu(Channel):  # type: ignore[misc]  # pymeasure has no types
     def _force(self, command: m.ForceVoltage | m.ForceCurrent) -> None:
         if self.parent.is_fixed(self.id) and not self.parent.energised:  # it would clamp the compliance without a word
             self.parent.reset()
+        self.parent.pulse.to_smu()
         self.parent.energised.add(self.id)  # before it is sent: what fails half-way may be on
         self.parent.send(m.UserMode(), command)
         self._forced, self._measured = command, ""

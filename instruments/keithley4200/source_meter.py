@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
-from labctl.contracts import Block, Clock, Link, Sampling, SourceMeter, Sweep
+from labctl.contracts import Block, Clock, Instrument, Link, Sampling, SourceMeter, Sweep
 from labctl.errors import LabctlError, UsageError
 from labctl.kxci.ranges import LIST_POINTS, OVER_RANGE, VOLTAGE_RANGES
 from labctl.link_adapter import LinkAdapter
@@ -13,6 +13,8 @@ from labctl.quantities import Limit, Limits
 
 from . import rules
 from .driver import Keithley4200
+from .pulse_settings import OPTIONS, PulseSettings
+from .pulse_source import Keithley4225
 from .run import carry_out
 from .safety import make_safe, switch_off_blindly
 from .system_mode import Test, sampling_test, sweep_test
@@ -22,17 +24,23 @@ from .wiring import Settings, Wiring
 class Keithley4200SourceMeter(SourceMeter):
     """A Keithley 4200-SCS or 4200A-SCS over KXCI: sweeps and samplings run in the instrument (system mode).
 
-    Options of the station file: see `Settings`. The held terminals get the compliance of the test, too. Which of two SMUs in
-    series then limits is open, so both are asked: see `fetch`.
+    Options of the station file: see `Settings`, and `PulseSettings` for the pulse card, which is a part of its own. The held
+    terminals get the compliance of the test, too. Which of two SMUs in series then limits is open, so both are asked: see
+    `fetch`.
     """
 
     title: ClassVar[str] = "Keithley 4200-SCS / 4200A-SCS over KXCI (Ethernet or GPIB)"
 
-    def __init__(self, driver: Keithley4200, link: Link, wiring: Wiring, settings: Settings) -> None:
+    def __init__(
+        self, driver: Keithley4200, link: Link, wiring: Wiring, settings: Settings, pulses: PulseSettings
+    ) -> None:
         self.driver, self.link, self.wiring = driver, link, wiring
         self._settings = settings
         self._identity = driver.identity()
         self.limits = self._own_limits()
+        self.pulse: Keithley4225 | None = None
+        if driver.pulse.language != "none":
+            self.pulse = Keithley4225(driver, settings, pulses, self.identity(), self.settle)
 
     @classmethod
     def terminators(cls, resource: str) -> tuple[str, str]:
@@ -54,7 +62,7 @@ class Keithley4200SourceMeter(SourceMeter):
         TransportError. Once a 4200 has answered, whatever goes wrong, stopping and switching off what is known of it is
         tried; a note on the error says if that failed.
         """
-        settings = Settings.read(options)
+        settings, pulses = Settings.read(options, OPTIONS), PulseSettings.read(options)
         adapter = LinkAdapter(link, settings.timeout)
         over_ethernet = cls.terminators(link.resource) == ("\0", "\0")
         driver = Keithley4200(adapter, acknowledges=over_ethernet, clock=clock, take_over=False)
@@ -62,8 +70,8 @@ class Keithley4200SourceMeter(SourceMeter):
         try:
             driver.take_over()
             wiring = Wiring.of(terminals, driver.cards)
-            _prepare(driver, wired)
-            return cls(driver, link, wiring, settings)
+            _prepare(driver, wired, pulses)
+            return cls(driver, link, wiring, settings, pulses)
         except BaseException as error:
             try:
                 switch_off_blindly(driver, list(driver.smu) or wired)
@@ -96,10 +104,16 @@ class Keithley4200SourceMeter(SourceMeter):
         return self._run(sampling_test(sampling, self.wiring, self._settings))
 
     def _run(self, test: Test) -> Iterator[Block]:
+        if self.pulse is not None:
+            self.pulse.settle()
         return carry_out(self.driver, test, self._settings, lambda: self.should_stop())
 
+    def parts(self) -> Iterable[Instrument]:
+        """The source meter, and the pulse card where there is one."""
+        return (self,) if self.pulse is None else (self, self.pulse)
+
     def make_safe(self) -> None:
-        """Stop the test and switch every output off, on a new connection where the old one can't be trusted.
+        """Stop the test, a pulse test too, and switch every output off, on a new connection where the old one can't be trusted.
 
         Raises TransportError when it can't be known whether they are off, InstrumentError when the instrument refuses.
         """
@@ -128,9 +142,11 @@ class Keithley4200SourceMeter(SourceMeter):
         self.link.close()
 
 
-def _prepare(driver: Keithley4200, wired: list[int]) -> None:
+def _prepare(driver: Keithley4200, wired: list[int], pulses: PulseSettings) -> None:
     driver.detect_error_queue()
+    driver.pulse.detect(pulses.pulse_library)
     make_safe(driver)
     driver.reset()
+    driver.pulse.to_smu()
     driver.detect_mapping(wired)
     driver.clear_buffer()

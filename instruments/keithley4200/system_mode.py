@@ -26,7 +26,7 @@ class Test:
     messages: one tuple of commands each; ranges: the range command by SMU, to be sent before them; channel: the driven SMU,
     whose readings are wanted; held: V by SMU of the other terminals; levels: shape (n,), V, as the instrument gets them;
     compliance: A; standby: outputs off at the end; per_reading, duration: expected, s; open_ended: fewer than n readings are
-    right, too.
+    right, too; live: read rows while it runs.
     """
 
     messages: tuple[tuple[Command, ...], ...]
@@ -39,6 +39,7 @@ class Test:
     per_reading: float
     duration: float
     open_ended: bool = False
+    live: bool = True
 
     @property
     def names(self) -> tuple[str, str, str]:
@@ -85,6 +86,7 @@ def sweep_test(sweep: Sweep, wiring: Wiring, settings: Settings) -> Test:
         per_reading=per_reading,
         duration=sweep.acquisition.hold + levels.size * per_reading,
         open_ended=sweep.stop_on_compliance,
+        live=settings.live and sweep.acquisition.live,
     )
 
 
@@ -116,6 +118,7 @@ def sampling_test(sampling: Sampling, wiring: Wiring, settings: Settings) -> Tes
         standby=sampling.standby,
         per_reading=per_reading,
         duration=sampling.wait + sampling.count * per_reading,
+        live=settings.live and sampling.acquisition.live,
     )
 
 

@@ -84,6 +84,19 @@ class Talker(Instrument):  # type: ignore[misc]  # pymeasure has no types
             if hasattr(self.adapter, "timeout"):
                 self.adapter.timeout = before
 
+    @contextlib.contextmanager
+    def longer_patience(self, seconds: float) -> Iterator[None]:
+        """Wait at least `seconds` for each reply inside, where the adapter's time-out can be set."""
+        before = getattr(self.adapter, "timeout", None)
+        own = before or getattr(self.adapter.connection, "timeout", None) or 0.0
+        if hasattr(self.adapter, "timeout"):
+            self.adapter.timeout = max(seconds, own)
+        try:
+            yield
+        finally:
+            if hasattr(self.adapter, "timeout"):
+                self.adapter.timeout = before
+
     @property
     def status(self) -> StatusByte:
         """Get the status byte; reading it clears data ready and syntax error."""

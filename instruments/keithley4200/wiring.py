@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
@@ -73,14 +73,18 @@ class Settings:
     margin: float = _option(10.0, "s", 0, 3600, "and this much longer")
 
     @classmethod
-    def read(cls, options: Mapping[str, Any]) -> Settings:
-        """Check the options of a station file. Raises UsageError naming what is unknown or out of bounds."""
+    def read(cls, options: Mapping[str, Any], others: Iterable[str] = ()) -> Settings:
+        """Check the options of a station file; others: names of options that are read elsewhere.
+
+        Raises UsageError naming what is unknown or out of bounds.
+        """
         known = {item.name: item for item in fields(cls)}
         values: dict[str, Any] = {}
-        for name, value in options.items():
-            if name not in known:
-                near = plugins.suggestion(name, list(known))
-                raise UsageError(f"unknown option {name!r} of keithley4200{near}; known: {', '.join(known)}")
+        for name in options:
+            if name not in (everything := [*known, *others]):
+                near = plugins.suggestion(name, everything)
+                raise UsageError(f"unknown option {name!r} of keithley4200{near}; known: {', '.join(everything)}")
+        for name, value in ((name, value) for name, value in options.items() if name in known):
             values[name] = _value(name, value, known[name].metadata, type(known[name].default))
         return cls(**values)
 

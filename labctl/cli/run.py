@@ -83,10 +83,11 @@ def _options(cell: str) -> list[click.Parameter]:
 def parameter_table(procedure: type[Procedure]) -> str:
     """Every parameter with default, unit and meaning, one a line."""
     lines = ["Parameters (--set NAME=VALUE):"]
+    wide = max((len(name) for name in procedure.declared()), default=0) + 2
     for name, item in procedure.declared().items():
         choices = getattr(item, "choices", None)
         what = f"{item.description}{f' ({chr(124).join(choices)})' if choices else ''}"
-        lines.append(f"  {name:<17}{_default(item):<10}{what}")
+        lines.append(f"  {name:<{wide}}{_default(item):<10}{what}")
     return "\n".join(lines)
 
 

@@ -67,7 +67,9 @@ class Instrument(ABC):
             stopped = isinstance(error, (GeneratorExit, KeyboardInterrupt))
             self._close_note(note, "aborted" if stopped else "failed", rows, error)
             raise
-        self.recorder.outcome(note, "done" if request.is_complete(rows, status) else "aborted", {"rows": rows})
+        cut_short = rows == 0 and self.should_stop()  # of a test that gives no rows nothing else tells
+        done = request.is_complete(rows, status) and not cut_short
+        self.recorder.outcome(note, "done" if done else "aborted", {"rows": rows})
 
     def _close_note(self, note: int, outcome: str, rows: int, error: BaseException) -> None:
         try:

@@ -43,5 +43,5 @@ class PulseSource(Instrument):
     def _train(self, train: PulseTrain) -> Iterator[Block]:
         """The vendor's part of `train`."""
 
-    def _check(self, request: Waveform | PulseTrain) -> None:  # noqa: B027 - an instrument need not have rules of its own
+    def _check(self, request: Waveform | PulseTrain) -> None:
         """Further rules of this instrument (times, slopes, ranges); raise LimitError naming value, unit and rule."""

@@ -33,7 +33,8 @@ class Waveform:
     durations: shape (n,), s, > 0; levels: shape (n + 1,), V: segment k goes from levels[k] to levels[k + 1]; measure: shape
     (n,), `Measure`, or one for all; windows: shape (n, 2), s from the segment's start, where it is measured, None for the whole
     of it; repeats: times the whole is played, without a gap; current_range: A, fixed; voltage_range: V, None for the smallest
-    that holds; sample_rate: samples per s, None for the instrument's choice; series: ohm, declared to be in series with the cell.
+    that holds; sample_rate: samples per s, None for the instrument's choice; series: ohm, declared to be in series with the
+    cell.
 
     A pulse source has no current compliance: a cell that becomes a short carries level/(50 ohm + series), and limits on
     current and power are held against that.
@@ -96,7 +97,9 @@ class Waveform:
         """Raise LimitError unless the waveform is one, and `limits` allow its levels and what a short would carry."""
         count = len(self.durations)
         if self.durations.ndim != 1 or count == 0 or self.levels.shape != (count + 1,):
-            raise LimitError(f"a waveform of {self.durations.shape} durations needs one level more, not {self.levels.shape}")
+            raise LimitError(
+                f"a waveform of {self.durations.shape} durations needs one level more, not {self.levels.shape}"
+            )
         if not np.all(np.isfinite(self.durations) & (self.durations > 0)):
             raise LimitError(f"segment of {self.durations.min()} s: every segment needs a duration above 0 s")
         if self.repeats < 1:
@@ -112,7 +115,7 @@ class Waveform:
         if self.windows.shape != (count, 2):
             raise LimitError(f"{count} segments need windows of shape ({count}, 2), not {self.windows.shape}")
         begins, ends = self.windows[:, 0], self.windows[:, 1]
-        wrong = (self.measure != Measure.NOTHING) & ~((0 <= begins) & (begins < ends) & (ends <= self.durations))
+        wrong = (self.measure != Measure.NOTHING) & ~((begins >= 0) & (begins < ends) & (ends <= self.durations))
         if np.any(wrong):
             k = int(np.argmax(wrong))
             raise LimitError(f"window {begins[k]} to {ends[k]} s of segment {k} lies outside its {self.durations[k]} s")
@@ -123,8 +126,8 @@ class PulseTrain:
     """Equal pulses, `count` of them at every amplitude, on one terminal, the others held at 0 V.
 
     amplitudes: shape (n,), V, the levels of the tops; base: V between pulses; width: s at half height; rise, fall: s;
-    period: s; delay: s before each pulse; measure: `Measure` of every pulse's top; window: shares of the width measured;
-    the rest as for `Waveform`.
+    period: s; delay: s before each pulse; measure: `Measure` of every pulse's top; window: shares of the flat top, which
+    lasts width - (rise + fall)/2, where it is measured; the rest as for `Waveform`.
     """
 
     amplitudes: FloatArray
@@ -181,7 +184,7 @@ class PulseTrain:
                 f" into a period of {self.period} s"
             )
         if not 0 <= self.window[0] < self.window[1] <= 1:
-            raise LimitError(f"window {self.window} must be two shares of the width, from 0 to 1, in this order")
+            raise LimitError(f"window {self.window} must be two shares of the top, from 0 to 1, in this order")
         _check_levels(limits, np.append(self.amplitudes, self.base), self.series, self.current_range)
 
 
@@ -192,7 +195,9 @@ PULSE_COLUMNS: tuple[Column, ...] = (
     Column("voltage", "V", meaning="measured voltage of the driven terminal against the held one"),
     Column("current", "A", meaning="measured current into the driven terminal"),
     Column("status", "", "int64", meaning="bit flags, labctl.contracts.Status"),
-    Column("segment", "", "int64", meaning="segment of the waveform, or pulse of the train, from 0, repeats counted on"),
+    Column(
+        "segment", "", "int64", meaning="segment of the waveform, or pulse of the train, from 0, repeats counted on"
+    ),
 )
 
 

@@ -21,7 +21,8 @@ class Acquisition:
 
     integration: "fast" (0.1 PLC), "normal" (1 PLC), "quiet" (10 PLC), or a number of power-line cycles (0.01 to 10);
     current_range: fixed measure range in A, None for autorange; range_floor: lowest autorange in A, None for the
-    instrument's default; hold: s at the first level before the sweep; delay: s between setting a level and measuring.
+    instrument's default; hold: s at the first level before the sweep; delay: s between setting a level and measuring;
+    live: read rows while the test runs, so that they are kept if it dies; what nobody keeps or watches is quicker without.
     """
 
     integration: str | float = "normal"
@@ -29,6 +30,7 @@ class Acquisition:
     range_floor: float | None = None
     hold: float = 0.0
     delay: float = 0.0
+    live: bool = True
 
 
 @dataclass(frozen=True)

@@ -61,5 +61,5 @@ class SourceMeter(Instrument):
     def _sample(self, sampling: Sampling) -> Iterator[Block]:
         """The vendor's part of `sample`."""
 
-    def _check(self, request: Sweep | Sampling) -> None:  # noqa: B027 - an instrument need not have rules of its own
+    def _check(self, request: Sweep | Sampling) -> None:
         """Further rules of this instrument (ranges, times); raise LimitError naming value, unit and rule."""

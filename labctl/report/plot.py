@@ -14,6 +14,9 @@ from labctl.contracts import Status
 from labctl.quantities import show
 from labctl.store import Run
 
+#: points; with more a marker each would hide the line
+MARKED = 400
+
 
 def save(runs: Sequence[Run], path: Path) -> Path:
     """Draw runs side by side and save as PNG, SVG or PDF (by the ending of `path`); returns `path`."""
@@ -31,15 +34,17 @@ def draw(run: Run, axes: Any) -> None:
     units = {column.name: column for column in run.header.columns}
     x_name = spec.axes[0]
     x, y = run.columns[x_name], run.columns[spec.signal]
-    groups = _groups(run)
-    for number, rows in enumerate(groups):
-        shown = np.abs(y[rows]) if spec.log else y[rows]
-        label = _label(run, rows) if len(groups) > 1 and number in (0, len(groups) - 1) else None
-        axes.plot(x[rows], shown, lw=1.0, color=_colour(number, len(groups)), label=label, zorder=2)
-    _mark_compliance(run, axes, x, np.abs(y) if spec.log else y)
+    shown = np.abs(y) if spec.log else y
+    if spec.each:
+        _draw_points(run, axes, x, shown)
+    else:
+        _draw_lines(run, axes, x, shown)
+        _mark_compliance(run, axes, x, shown)
+    if spec.log_x:
+        axes.set_xscale("log")
     if spec.log:
         axes.set_yscale("log")
-        _limit_decades(axes, np.abs(y))
+        _limit_decades(axes, shown)
     if axes.get_legend_handles_labels()[0]:
         axes.legend(frameon=False, fontsize=8, loc="best")
     signal = units[spec.signal]
@@ -48,6 +53,34 @@ def draw(run: Run, axes: Any) -> None:
     axes.set_title(_title(run), fontsize=9, loc="left")
     axes.grid(True, which="major", lw=0.4, alpha=0.5)
     axes.tick_params(direction="in", which="both", top=True, right=True)
+
+
+def _draw_lines(run: Run, axes: Any, x: Any, y: Any) -> None:
+    """Draw every cycle's segment as a line; first and last cycle are named."""
+    groups = _groups(run)
+    for number, rows in enumerate(groups):
+        label = _label(run, rows) if len(groups) > 1 and number in (0, len(groups) - 1) else None
+        axes.plot(x[rows], y[rows], lw=1.0, color=_colour(number, len(groups)), label=label, zorder=2)
+
+
+def _draw_points(run: Run, axes: Any, x: Any, y: Any) -> None:
+    """Draw a series of points along x for every value of the column that tells them apart, rows without a number left out."""
+    spec = run.header.plot
+    which = run.columns[spec.each]
+    there = np.isfinite(x) & np.isfinite(y)
+    if spec.only is not None:
+        there &= run.columns[spec.only[0]] == spec.only[1]
+    values, names = np.unique(which[there]), dict(spec.names)
+    for number, value in enumerate(values):
+        rows = np.flatnonzero(there & (which == value))
+        rows = rows[np.argsort(x[rows], kind="stable")]
+        marker = "o" if rows.size <= MARKED else ""
+        unit = next(column.unit for column in run.header.columns if column.name == spec.each)
+        label = (
+            names.get(float(value), f"{spec.each} {show(float(value), unit, 4)}") if values.size > 1 or names else None
+        )
+        colour = _colour(number, values.size)
+        axes.plot(x[rows], y[rows], lw=0.8, marker=marker, ms=2.8, color=colour, label=label, zorder=2)
 
 
 def _groups(run: Run) -> list[Any]:
@@ -77,7 +110,7 @@ def _mark_compliance(run: Run, axes: Any, x: Any, y: Any) -> None:
 
 
 def _limit_decades(axes: Any, magnitude: Any) -> None:
-    positive = magnitude[magnitude > 0]
+    positive = magnitude[np.isfinite(magnitude) & (magnitude > 0)]
     if positive.size:
         low = max(np.percentile(positive, 1) / 3, positive.max() * 1e-14)
         axes.set_ylim(low, positive.max() * 3)

@@ -34,6 +34,8 @@ def value(item: Extracted) -> str:
     """A number with its uncertainty, both in the same prefix of the unit."""
     if not math.isfinite(item.uncertainty):
         return show(item.value, item.unit, 4)
+    if not item.unit:
+        return f"{item.value:.4g} ± {item.uncertainty:.2g}"
     largest = max(abs(item.value), abs(item.uncertainty))
     prefixed = show(largest, item.unit, 4).rpartition(" ")[2]
     scale = largest / float(show(largest, item.unit, 17).partition(" ")[0]) if largest else 1.0

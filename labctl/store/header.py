@@ -24,15 +24,23 @@ class PlotSpec:
     """Which columns a viewer draws unasked.
 
     signal: the ordinate; axes: the abscissa, then further choices for it; auxiliary: further curves;
-    log: logarithmic ordinate, of the magnitude where the signal has negative values.
+    log: logarithmic ordinate, of the magnitude where the signal has negative values; log_x: logarithmic abscissa;
+    each: a column whose values tell series of points apart, "" for lines as measured; names: what those values mean; only: a
+    column and the value it has in the rows drawn as points.
     """
 
     signal: str
     axes: tuple[str, ...] = ()
     auxiliary: tuple[str, ...] = ()
     log: bool = False
+    log_x: bool = False
+    each: str = ""
+    names: tuple[tuple[float, str], ...] = ()
+    only: tuple[str, float] | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "names", tuple((float(value), str(name)) for value, name in self.names))
+        object.__setattr__(self, "only", None if self.only is None else (str(self.only[0]), float(self.only[1])))
         object.__setattr__(self, "axes", tuple(self.axes))
         object.__setattr__(self, "auxiliary", tuple(self.auxiliary))
 
@@ -128,7 +136,13 @@ def _check_columns(columns: tuple[Column, ...]) -> None:
 
 
 def _check_plot(plot: PlotSpec, names: list[str]) -> None:
-    for name in (plot.signal, *plot.axes, *plot.auxiliary):
+    for name in (
+        plot.signal,
+        *plot.axes,
+        *plot.auxiliary,
+        *([plot.each] if plot.each else []),
+        *([plot.only[0]] if plot.only else []),
+    ):
         if name not in names:
             raise StoreError(f"the plot asks for column {name!r}, but the run has {', '.join(names)}")
     if plot.signal in plot.axes:

@@ -269,10 +269,10 @@ def series_wear(p: Vector, q: Vector, s: Vector, t: Vector, h: float, w: Vector)
 @kernel
 def moves(w: Vector) -> bool:
     """Tell whether any slope differs from zero."""
+    fastest = 0.0
     for k in range(STATES):
-        if w[F_0 + k] != 0.0:
-            return True
-    return False
+        fastest = max(fastest, abs(w[F_0 + k]))
+    return fastest != 0.0
 
 
 @kernel

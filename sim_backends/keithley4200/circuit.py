@@ -1,22 +1,22 @@
-"""The two SMUs, or one SMU and ground, and the device between them: time passes into the device only here.
+"""What the two terminals are connected to, and the device between them: time passes into the device only here.
 
 Idle time is not handed over bit by bit: it accrues until something changes or is measured, then the device gets it as one
 dwell, so how often a client asks has no influence on the physics.
 
 A reading is a mean over the converter's integration time, so what the terminals show after `integrate` is that mean: a device
 that switches meanwhile reads an intermediate value. The device itself lives through the same drive either way.
+
+A pulse test hands its time over in dwells of its own (`live`); the card's resistance is in series with the device then.
 """
 
 from __future__ import annotations
 
-import math
 from collections import deque
-from collections.abc import Mapping
 from typing import NamedTuple
 
 from labctl.contracts import DeviceModel, Drive, Response
-from labctl.errors import UsageError
 
+from .routing import End, PulseEnd, Routing
 from .settings import Settings
 from .smu import Smu
 
@@ -46,46 +46,34 @@ class Terminal(NamedTuple):
     in_compliance: bool
 
 
-class _Ground:
-    """A terminal tied to the chassis: 0 V, any current."""
-
-    output = True
-    sources_current = False
-    level = 0.0
-    open_voltage = 0.0
-    current_limit = math.inf
-
-
 FLOATING = Drive(0.0)  #: an open cell: no current; taken as 0 V, the cells here have no voltage of their own
 
 
 class Circuit:
-    """The wiring and the device's time."""
+    """The connections and the device's time."""
 
-    def __init__(
-        self, device: DeviceModel, smus: Mapping[int, Smu], wiring: Mapping[str, int | None], settings: Settings, now: float
-    ) -> None:  # fmt: skip
+    def __init__(self, device: DeviceModel, routing: Routing, settings: Settings, now: float) -> None:
         self._device = device
-        self._top, self._bottom = (_end(name, wiring, smus) for name in ("top", "bottom"))
-        if self._top is self._bottom:
-            raise UsageError(f"wiring: top and bottom must be different channels, not {wiring}")
+        self._routing = routing
         self._live = settings.interlock_closed
         self._resistance = settings.series_resistance
         self._time = now
         self.truth: deque[Dwell] = deque(maxlen=settings.truth_length)
         self._response = Response(0.0, 0.0)
+        self._noted: Drive | None = None  # that of the last truth entry, while a pulse test may go on with it
         self.changed()
 
     def changed(self) -> None:
-        """Take the SMUs' settings as they are now; let time pass *before* changing them, with `pass_to`."""
-        top, bottom = self._top, self._bottom
+        """Take routing and outputs as they are now; let time pass *before* changing them, with `pass_to`."""
+        top, bottom = self._top, self._bottom = self._routing.connected
         self._top_limits = _limits_first(top, bottom)
         limit = min(top.current_limit, bottom.current_limit)
         self._floating = not (self._live and top.output and bottom.output) or limit == 0.0
         if self._floating:
             self._drive = FLOATING
         else:
-            self._drive = Drive(top.open_voltage - bottom.open_voltage, limit, self._resistance)
+            resistance = self._resistance + top.resistance + bottom.resistance
+            self._drive = Drive(top.open_voltage - bottom.open_voltage, limit, resistance)
         self._answered = False
 
     def pass_to(self, now: float) -> None:
@@ -122,7 +110,31 @@ class Circuit:
         self._note(start, now - start, seen[-1], self._response.current)
         self._time = now
 
+    def live(self, duration: float, until: float) -> None:
+        """Let the device live `duration` s (> 0) under the present outputs, up to clock time `until`: a piece of a pulse test.
+
+        In the truth it is one entry with the piece before it, if that was under the same drive.
+        """
+        self._response = end = self._device.advance(self._drive, duration)
+        self._answered = True
+        start = self._time
+        if self._noted == self._drive and self.truth:
+            before = self.truth.pop()
+            start, duration = before.start, before.duration + duration
+        self._note(start, duration, end, end.current)
+        self._noted = self._drive
+        self._time = until
+
+    def out_of(self, end: PulseEnd) -> float:
+        """The current out of a pulse channel now, A; 0 where it is not connected."""
+        if self._floating or (end is not self._top and end is not self._bottom):
+            return 0.0
+        if not self._answered:
+            self._response, self._answered = self._device.advance(self._drive, 0.0), True
+        return self._response.current if end is self._top else -self._response.current
+
     def _note(self, start: float, duration: float, end: Response, mean: float) -> None:
+        self._noted = None
         if self.truth.maxlen:
             drive = self._drive
             self.truth.append(Dwell(start, duration, drive.voltage, drive.compliance, end.voltage, end.current, mean))
@@ -146,10 +158,10 @@ class Circuit:
         """Whether either end of the device is an SMU in compliance."""
         return any(isinstance(end, Smu) and self.at(end).in_compliance for end in (self._top, self._bottom))
 
-    def _alone(self, smu: Smu, other: Smu | _Ground) -> bool:
+    def _alone(self, smu: Smu, other: End) -> bool:
         return not (smu.output and other.output)
 
-    def _wired(self, smu: Smu, other: Smu | _Ground, sign: float, limiting: bool) -> Terminal:
+    def _wired(self, smu: Smu, other: End, sign: float, limiting: bool) -> Terminal:
         if self._floating:  # a source of exactly 0 A on one end: no current, no voltage across the cell
             if limiting:
                 return Terminal(other.open_voltage, 0.0, False)
@@ -169,16 +181,7 @@ def _mean(seen: list[Response]) -> Response:
     return Response(first.current + current, first.voltage + voltage, last.in_compliance)
 
 
-def _end(name: str, wiring: Mapping[str, int | None], smus: Mapping[int, Smu]) -> Smu | _Ground:
-    channel = wiring.get(name)
-    if channel is None:
-        return _Ground()
-    if channel not in smus:
-        raise UsageError(f"wiring: {name} is on channel {channel}, but there are only SMUs {', '.join(map(str, smus))}")
-    return smus[channel]
-
-
-def _limits_first(top: Smu | _Ground, bottom: Smu | _Ground) -> bool:
+def _limits_first(top: End, bottom: End) -> bool:
     # with equal limits the end that is further from 0 V is taken to give way: the driven one
     if top.current_limit == bottom.current_limit:
         return abs(top.open_voltage) >= abs(bottom.open_voltage)

@@ -11,9 +11,9 @@ from typing import Any
 from labctl.kxci import messages as m
 from labctl.kxci.spec import Command, spec
 
-from . import pages, system_commands, user_commands
+from . import library_commands, pages, pulse_commands, system_commands, user_commands
 from .mainframe import Mainframe
-from .refusal import ARGUMENT, COMMAND, UNSUPPORTED, Refused
+from .refusal import ARGUMENT, COMMAND, NO_PULSE_CARD, UNSUPPORTED, Refused
 from .setup import Setup
 from .timing import PRESETS, Integration
 
@@ -25,6 +25,8 @@ def execute(frame: Mainframe, command: Command) -> str | None:
     handler = HANDLERS.get(type(command))
     if handler is None:
         raise Refused(UNSUPPORTED)
+    if spec(command).is_pulse and not frame.pulses.installed:
+        raise Refused(NO_PULSE_CARD)
     if isinstance(command, m.Options) and frame.settings.options_while_busy == "wait":
         frame.finish()
     pages.check(command, spec(command).where, frame.page, frame.busy, frame.settings.lenient_pages)
@@ -123,5 +125,5 @@ HANDLERS: dict[type[Command], Handler] = {
     **dict.fromkeys(pages.PAGES, _page),
     m.ClearBuffer: _clear_buffer, m.Integration: _integrate, m.Resolution: _resolution, m.ExitOnCompliance: _exit,
     m.Autocalibrate: _calibrate,
-    **system_commands.HANDLERS, **user_commands.HANDLERS,
+    **system_commands.HANDLERS, **user_commands.HANDLERS, **pulse_commands.HANDLERS, **library_commands.HANDLERS,
 }  # fmt: skip

@@ -13,7 +13,7 @@ from labctl.kxci.spec import Command, spec
 from .circuit import Dwell
 from .commands import execute
 from .mainframe import Mainframe
-from .refusal import ARGUMENT, Refused
+from .refusal import ARGUMENT, COMMAND, Refused
 from .settings import Settings
 
 SHORT = 64  #: characters; messages up to here are decoded once and remembered (polling loops)
@@ -59,6 +59,11 @@ class SimKeithley4200(SimulatedInstrument):
         """The SMUs whose outputs are on, by number, as of the last message: what a client may not know and a test should."""
         return tuple(number for number, smu in self.frame.smus.items() if smu.output)
 
+    @property
+    def pulse_outputs(self) -> tuple[int, ...]:
+        """The pulse channels whose outputs are on, by number, as of the last message."""
+        return self.frame.pulses.outputs
+
     def feed(self, data: bytes) -> bytes:
         """Take bytes of a client and return the replies to the messages now complete."""
         return b"".join([self._answer(message) for message in self._framer.feed(data)])
@@ -92,16 +97,24 @@ class SimKeithley4200(SimulatedInstrument):
         on_gpib = self.settings.transport == "gpib"
         for command in self._decode(message):
             asks = not isinstance(command, Invalid) and spec(command).query
-            is_query = asks or (is_query and on_gpib)  # on LAN the last command decides what the one reply is
             try:
+                if self._is_unknown(command):
+                    raise Refused(COMMAND)
                 if isinstance(command, Invalid):
                     raise Refused(command.code)
                 data = execute(frame, command)
+                asks = asks and data is not None  # EX may be acknowledged only
             except Refused as refusal:
                 data, error = None, refusal.code
                 frame.status.fail(error)
+            is_query = asks or (is_query and on_gpib)  # on LAN the last command decides what the one reply is
             reply = data or "" if asks or not on_gpib else reply
         return self._framed(is_query, reply, error)
+
+    def _is_unknown(self, command: Command | Invalid) -> bool:
+        """Whether it is one of ``:PMU:``, right or wrong, and the software is too old for it (D 7-2)."""
+        is_pulse = command.text.startswith(":PMU:") if isinstance(command, Invalid) else spec(command).is_pulse
+        return is_pulse and not self.settings.knows_pulses
 
     def _decode(self, message: bytes) -> tuple[Command | Invalid, ...]:
         text = message.decode("ascii", errors="replace")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Protocol
 
 from labctl.contracts import Clock, DeviceModel
 from labctl.errors import RemoteProtocolError, UsageError
@@ -12,7 +13,9 @@ from labctl.kxci.replies import Option, read_options
 from . import plan as planning
 from .buffer import Buffer
 from .circuit import Circuit, Terminal
+from .pulse_card import PulseCard
 from .refusal import ILLEGAL_SETUP, NO_SMU, NOT_MAPPED, Refused
+from .routing import Routing
 from .running import Conditions, Run
 from .settings import Settings
 from .setup import Setup, at_start
@@ -23,7 +26,16 @@ from .timing import PRESETS, Integration
 BUFFER_READINGS = 4096  #: D 5-27, 5-37
 BUFFER_READINGS_4145 = 1024  #: in 4145 emulation (D 2-6)
 USER_PAGES = ("US", "UL")  #: where user mode's outputs belong
+PULSE_LOOK = 1e-3  #: s between looks at a pulse test that is waited for; its steps are far shorter
 NORMAL = 2  #: IT2, the integration time at start; guess
+
+
+class Module(Protocol):
+    """A module of a user library that was run."""
+
+    def end(self, frame: Mainframe) -> None:
+        """Take the results; called when the test it started is over."""
+        ...
 
 
 class Mainframe:
@@ -34,12 +46,16 @@ class Mainframe:
     ) -> None:
         self.settings = settings
         self.clock = clock
-        self.smus = {n: Smu(n, kind, settings, seed) for n, kind in _installed(settings.options).items()}
-        self.circuit = Circuit(device, self.smus, wiring, settings, clock.now())
+        options = _installed(settings.options)
+        self.smus = {n: Smu(n, kind, settings, seed) for n, kind in _smu_kinds(options, settings.options).items()}
+        self.routing = Routing(options, self.smus, wiring, settings)
+        self.circuit = Circuit(device, self.routing, settings, clock.now())
+        self.pulses = PulseCard(options, self.routing, self.circuit, settings, seed)
         self.status = StatusRegister(settings)
         self.buffer = Buffer()
         self.saved: dict[str, Setup] = {}
         self.run: Run | None = None
+        self.module: Module | None = None  # the one that ran last (UL)
         self.page = "DE"
         self.emulates_4145 = False
         self.setup = at_start(self.smus)
@@ -48,9 +64,10 @@ class Mainframe:
     def power_on(self) -> None:
         """Settings of a device clear (D 5-4): outputs off, 100 uA range, normal integration, no delays."""
         self.stop()
+        self.pulses.abort(self.clock.now())
         for smu in self.smus.values():
             smu.reset()
-        self.circuit.changed()
+        self.pulses.reset()
         self.mapping: dict[int, str] = {n: f"SMU{n}" for n in self.smus}
         self.integration: Integration = PRESETS[NORMAL]
         self.digits = self.settings.digits
@@ -69,10 +86,13 @@ class Mainframe:
     @property
     def busy(self) -> bool:
         """A test is running, as far as the clock was looked at."""
-        return self.run is not None
+        return self.run is not None or self.pulses.run is not None
 
     def catch_up(self) -> None:
         """Play a running test up to now."""
+        if self.pulses.advance_to(self.clock.now()):
+            self.status.ready()
+            self.end_module()
         if self.run is None:
             return
         self.run.advance_to(self.clock.now())
@@ -80,14 +100,22 @@ class Mainframe:
             self.run = None
             self.status.ready()
 
+    def end_module(self) -> None:
+        """Let a module of a user library take what the pulse test it ran has left."""
+        if self.module is not None:
+            self.module.end(self)
+
     def finish(self) -> None:
         """Let a running test come to its end, and the clock with it; one that repeats has none and runs on."""
         while self.run is not None and not self.run.endless:
             self.clock.sleep(max(self.run.due - self.clock.now(), 0.0))
             self.catch_up()
+        while self.pulses.run is not None:
+            self.clock.sleep(max(self.pulses.run.due - self.clock.now(), PULSE_LOOK))
+            self.catch_up()
 
     def settle(self) -> None:
-        """Let the device live up to now under the present outputs, before they change."""
+        """Let the device live up to now under the present outputs, before they change; not while a pulse test runs."""
         self.circuit.pass_to(self.clock.now())
 
     def look(self, smu: Smu, current: bool) -> Terminal:
@@ -152,9 +180,10 @@ class Mainframe:
             self.smu(n).source_range = 0.0 if choice > 1.05 else choice
 
     def stop(self) -> None:
-        """Abort a running test now (ME4)."""
+        """Abort a running test of the SMUs now (ME4)."""
         if self.run is None:
-            self.settle()
+            if self.pulses.run is None:
+                self.settle()
             return
         self.run.abort(self.clock.now())
         self.run = None
@@ -162,11 +191,14 @@ class Mainframe:
             self.buffer.clear()
 
 
-def _installed(options: str) -> dict[int, SmuKind]:
+def _installed(options: str) -> list[Option]:
     try:
-        found: list[Option] = read_options(options)
+        return read_options(options)
     except RemoteProtocolError as error:
         raise UsageError(f"keithley4200: options: {error}") from None
+
+
+def _smu_kinds(found: list[Option], options: str) -> dict[int, SmuKind]:
     smus = {item.number: SmuKind.of(item) for item in found if item.kind == "SMU" and item.number}
     if not smus:
         raise UsageError(f"keithley4200: options {options!r} hold no SMU")

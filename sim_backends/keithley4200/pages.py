@@ -15,7 +15,10 @@ SYSTEM = ("DE", "SS", "SM", "MD")
 #: (command, page) that vendor scripts use against the manual's rule, and that work (data/kxci.md 3)
 LENIENT = {(m.ListNames, "MD"), (m.MapChannel, "US")}
 #: what is answered while a test runs; everything else is -980 (data/kxci.md 3; the list is a guess)
-WHILE_BUSY = (m.PollStatus, m.GetReading, m.GetError, m.ClearError, m.Identify, m.Model)
+WHILE_BUSY = (
+    m.PollStatus, m.GetReading, m.GetError, m.ClearError, m.Identify, m.Model,
+    m.PollPulse, m.CountPoints, m.GetPoints, m.AbortPulse, m.AbortModule,
+)  # fmt: skip
 
 
 def check(command: Command, where: Where, page: str, busy: bool, lenient: bool) -> None:

@@ -23,7 +23,9 @@ class Settings:
 
     # -- KCon and the installation --
     transport: Literal["tcp", "gpib"] = "tcp"  # D 2-3
-    options: str = "SMUPA1,SMUPA2"  # the *OPT? text (D 4-4): two 4200-SMUs with preamplifiers
+    # the *OPT? text (D 4-4): two 4200-SMUs with preamplifiers, and a 4225-PMU with an RPM on each channel (as py4200A saw it)
+    options: str = "SMUPA1,SMUPA2,PMU1RPM1-2"
+    cables: Literal["SMU", "PMU"] = "SMU"  # which is on the cell where a pulse channel has no RPM
     model: str = "KI4200A"  # D 2-10
     serial: str = "1442736"  # D 2-10, the manual's own example
     version: str = "V1.13.0"  # first Clarius with :ERROR: and :PMU: (D 7-2)
@@ -37,7 +39,9 @@ class Settings:
     # -- behaviour no source settles --
     bad_command: Literal["ack", "silent", "text"] = "ack"  # guess: every known client takes errors from elsewhere
     clean_error: str = ""  # guess, as py4200A reads it on a real instrument; alternative "No error. (0)"
-    error_query: bool = True  # False: software before 1.13, where :ERROR: is unknown (D 4-2 against Rev. B)
+    error_query: bool = (
+        True  # False: software before 1.13, where :ERROR: and :PMU: are unknown (D 4-2, 7-2 against Rev. B)
+    )
     data_ready: Literal["once", "never", "service"] = "once"  # SP after completion: 1 then 0 (seen on LAN); 0; 65
     letters: Literal["CN", "LVXCTN"] = "CN"  # D 3-1; the long list is Rev. B 3-1
     numbers: Literal["engineering", "plain"] = "engineering"  # D 2-10; plain ("N 1e-09") is what mocks write
@@ -63,6 +67,33 @@ class Settings:
     left_on: Literal["until_test", "until_page", "stays"] = "until_test"
     unmapped: Literal["manual", "engineering"] = "manual"  # reading of an unmapped VM: 9.000e+37 (D 5-8), or 90.000E+36
 
+    # -- the pulse card (data/kxci.md 7) --
+    rpm_at_reset: Literal["smu", "pulse"] = "smu"  # what RPMs connect at power-on and after *RST; guess
+    init_resets_rpm: bool = True  # :PMU:INIT undoes routing, too, as lab clients take it; guess
+    pulse_rate: float = 200e6  # Sa/s after INIT (D 7-23); the manual's own 3300 points need 50e6
+    dual_points: Literal["2n-1", "2n"] = "2n-1"  # of a dual sweep; py4200A takes 2n-1
+    rate_limit: Literal["all", "waveform"] = "all"  # whether spot means count for 65536 samples in D 7-24; guess
+    segment_average: Literal["discrete", "loops"] = (
+        "discrete"  # Segment Arb types 3 and 4: as 1 and 2, or over loops; guess
+    )
+    pulse_rests: Literal["last", "zero"] = "last"  # where an output stays after a test, while it is on; guess
+    pulse_overheated: bool = False  # True: :PMU:EXECUTE finds the thermal limit (-968)
+    least_slew: float = 1e-3  # V/s of a Segment Arb ramp (-959); no number found: guess
+    rpm_resistance: float = 2.5  # ohm, on an RPM's own ranges: "2 to 3" (PA-1086)
+    pulse_bits: int = 14  # of the pulse card's converters, over -range to range; guess
+    pulse_settling: float = 1.0  # factor on the settling of the current ranges (`pulse_meter`); 0: none
+    llec_iterations: int = 5  # trial pulses load line correction may take before each burst; guess
+    llec_tolerance: float = 0.01  # of the level, where it has succeeded; guess
+    ramp_steps: int = 8  # dwells of constant voltage a ramp is made of, at least …
+    ramp_volts: float = 0.1  # … and V between them, at most
+    mean_parts: int = 16  # moments of a spot mean's window at which the device is looked at, at most
+
+    # -- user libraries --
+    library_reply: Literal["value", "ack"] = (
+        "value"  # EX answers when the module has ended (labs, GPIB), or at once; guess
+    )
+    parameter_reply: Literal["label", "plain"] = "label"  # GN, GP: "PARAM VALUE = 1;2" (labs), or "1;2" (D 4-10)
+
     # -- the analogue side --
     noise: float = 1.0  # factor on the reading noise of `accuracy`; 0: none
     offset: float = 1.0  # factor on gain and offset errors of source and measurement; 0: none
@@ -76,6 +107,7 @@ class Settings:
     message_time: float = 0.0  # s of the clock that every message costs (network, parser); guess, decided by the bench
     range_change_time: float = 0.02  # s per decade an autoranging meter moves; guess
     calibration_time: float = 5.0  # s that AC takes; guess
+    pulse_setup_time: float = 0.05  # s from :PMU:EXECUTE to the first pulse; guess
 
     truth_length: int = 20000  #: dwells kept in the ground-truth record; 0: none
 
@@ -90,6 +122,11 @@ class Settings:
         return cls(**choices)
 
     @property
+    def knows_pulses(self) -> bool:
+        """Whether the software has ``:PMU:``: it came with ``:ERROR:`` (D 7-2)."""
+        return self.error_query
+
+    @property
     def end(self) -> str:
         """What follows data, before the NUL of Ethernet."""
         default = "lf" if self.transport == "gpib" else "none"
@@ -97,7 +134,11 @@ class Settings:
 
 
 #: smallest value of the numeric settings that are not merely >= 0, with the greatest
-_BOUNDS = {"digits": (3, 7), "line_frequency": (1.0, 1000.0), "integration_parts": (0, 1000)}
+_BOUNDS = {
+    "digits": (3, 7), "line_frequency": (1.0, 1000.0), "integration_parts": (0, 1000), "pulse_rate": (1e3, 200e6),
+    "pulse_bits": (2, 24), "llec_iterations": (0, 100), "ramp_steps": (1, 1000), "ramp_volts": (1e-6, 100.0),
+    "mean_parts": (1, 1000), "rpm_resistance": (0.0, 50.0), "llec_tolerance": (1e-6, 1.0),
+}  # fmt: skip
 
 
 def _check(name: str, value: Any, hint: Any) -> None:

@@ -34,6 +34,8 @@ class Ranging:
 class Smu:
     """State of one SMU; changing it does not yet touch the device, see `circuit`."""
 
+    resistance = 0.0  #: ohm between source and terminal: an SMU senses its own output
+
     def __init__(self, number: int, kind: SmuKind, settings: Settings, seed: int | None) -> None:
         self.number = number
         self.kind = kind

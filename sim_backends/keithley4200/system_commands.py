@@ -117,10 +117,6 @@ def _standby(frame: Mainframe, command: m.Standby) -> None:
     (frame.setup.energised.discard if command.on else frame.setup.energised.add)(command.channel)
 
 
-def _route(_: Mainframe, __: m.RoutePreamp) -> None:
-    """No RPM is installed: routing one is not an error (D 7-67)."""
-
-
 # -- SM ---------------------------------------------------------------------------------------------------------------
 def _display(_: Mainframe, __: Command) -> None:
     """Nothing to see here: the console's screen is not simulated."""
@@ -208,7 +204,7 @@ HANDLERS: dict[type[Command], Callable[[Mainframe, Any], str | None]] = {
     m.VoltageSweep: _sweep, m.CurrentSweep: _sweep, m.VoltageSteps: _steps, m.CurrentSteps: _steps,
     m.ConstantVoltage: _constant, m.ConstantCurrent: _constant, m.VoltageList: _list, m.CurrentList: _list,
     m.ConstantVoltageSource: _constant_source, m.DelayTime: _delay, m.HoldTime: _hold, m.Offset: _offset,
-    m.Ratio: _ratio, m.Standby: _standby, m.RoutePreamp: _route,
+    m.Ratio: _ratio, m.Standby: _standby,
     m.DisplayMode: _display, m.ListNames: _names, m.XAxis: _axis, m.TimeAxis: _display, m.Y1Axis: _axis,
     m.Y2Axis: _axis, m.ReadingCount: _count, m.Interval: _interval, m.WaitTime: _wait,
     m.Measure: _measure, m.GetData: _data, m.GetReading: _reading,

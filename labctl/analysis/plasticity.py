@@ -1,0 +1,126 @@
+"""How conductance follows pulses: linearity, range, levels that can be told apart, asymmetry.
+
+Every function takes conductances (S) in the order of the pulses, shape (n,): one after each pulse, and for a straight line that
+before the first pulse at the front, so that a cell which jumps at once is not called linear. It returns `Extracted` with its
+definition, or None where the data do not allow the number. Values that are no number (lost reads) are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from labctl.contracts import Extracted, FloatArray
+
+NAN = float("nan")
+APART = 3.0  #: standard deviations of each of two levels between them, if they count as two: guess, the usual 3 sigma
+LEAST_POINTS = 3  #: levels for a straight line that means something
+_AGAINST = "the conductance against the number of pulses, that before the first included"
+LEAST_READS = 3  #: of a level, for a standard deviation that means something: guess
+
+
+def linearity(conductances: FloatArray, name: str) -> Extracted | None:
+    """R squared of the straight line of conductance against pulse number; 1 is linear."""
+    found = _line(conductances)
+    if found is None:
+        return None
+    _, values, line = found
+    left = float(np.sum((values - line) ** 2) / np.sum((values - values.mean()) ** 2))
+    definition = f"R^2 of the least-squares line of {_AGAINST}, {values.size} levels"
+    return Extracted(f"linearity of {name}", 1.0 - left, "", NAN, definition)
+
+
+def nonlinearity(conductances: FloatArray, name: str) -> Extracted | None:
+    """Greatest distance of a conductance from the straight line, over the range of the conductances; 0 is linear."""
+    found = _line(conductances)
+    if found is None:
+        return None
+    _, values, line = found
+    worst = float(np.max(np.abs(values - line)) / np.ptp(values))
+    definition = (
+        f"greatest distance from the least-squares line of {_AGAINST}, over greatest less smallest conductance,"
+        f" {values.size} levels"
+    )
+    return Extracted(f"nonlinearity of {name}", worst, "", NAN, definition)
+
+
+def dynamic_range(conductances: FloatArray, name: str) -> Extracted | None:
+    """Greatest over smallest conductance after a pulse; None where one is not positive."""
+    values = conductances[np.isfinite(conductances)]
+    if values.size < 2 or values.min() <= 0:
+        return None
+    definition = "greatest over smallest conductance read after a pulse"
+    return Extracted(f"dynamic range of {name}", float(values.max() / values.min()), "", NAN, definition)
+
+
+def asymmetry(up: FloatArray, down: FloatArray) -> Extracted | None:
+    """How far depression is from potentiation played backwards; 0 is symmetric. The shorter counts decide.
+
+    up, down: shape (n,), S, after each pulse of potentiation and of depression.
+    """
+    count = min(up.size, down.size)
+    if count < LEAST_POINTS:
+        return None
+    there, back = up[:count], down[:count][::-1]
+    usable = np.isfinite(there) & np.isfinite(back)
+    both = np.concatenate([there[usable], back[usable]])
+    if both.size < 2 * LEAST_POINTS or np.ptp(both) == 0:
+        return None
+    value = float(np.mean(np.abs(there - back)[usable]) / np.ptp(both))
+    definition = (
+        "mean distance of potentiation from depression in reverse order, over greatest less smallest conductance"
+    )
+    return Extracted("asymmetry", value, "", NAN, definition)
+
+
+def levels_apart(samples: Sequence[FloatArray], name: str) -> Extracted | None:
+    """How many levels can be told apart, from repeated reads of each; None unless every level has at least three.
+
+    samples: one array of conductances (S) for each level, over cycles and repeated reads. Two levels are apart when their
+    means differ by more than 3 standard deviations (n - 1) of the one and 3 of the other; counted from the lowest up.
+    """
+    usable = [level[np.isfinite(level)] for level in samples]
+    if not usable or min(level.size for level in usable) < LEAST_READS:
+        return None
+    levels = sorted((float(level.mean()), float(level.std(ddof=1))) for level in usable)
+    kept = [levels[0]]
+    for mean, spread in levels[1:]:
+        if mean - kept[-1][0] > APART * (spread + kept[-1][1]):
+            kept.append((mean, spread))
+    reads = min(level.size for level in usable)
+    definition = (
+        f"levels whose means differ by more than {APART:g} standard deviations of each, counted from the lowest;"
+        f" at least {reads} reads a level"
+    )
+    return Extracted(f"levels of {name}", float(len(kept)), "", NAN, definition)
+
+
+def change(before: float, after: FloatArray, name: str, words: str) -> Extracted | None:
+    """The relative change of the last finite value of `after` against `before`; words: what was done in between."""
+    values = after[np.isfinite(after)]
+    if values.size == 0 or not np.isfinite(before) or before == 0:
+        return None
+    return Extracted(
+        name, float(values[-1] / before - 1.0), "", NAN, f"conductance {words}, over the one before, less 1"
+    )
+
+
+def over_cycles(found: Sequence[Extracted | None]) -> Extracted | None:
+    """Mean over cycles of one quantity; uncertainty: its standard deviation over the cycles (n - 1), NaN for one."""
+    values = [item for item in found if item is not None]
+    if len(values) < 2:
+        return values[0] if values else None
+    numbers = np.array([item.value for item in values])
+    definition = f"{values[0].definition}; mean and standard deviation of {len(values)} of {len(found)} cycles"
+    return Extracted(values[0].name, float(numbers.mean()), values[0].unit, float(numbers.std(ddof=1)), definition)
+
+
+def _line(conductances: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray] | None:
+    """Pulse numbers, conductances and the least-squares line at them; None where there is no line to speak of."""
+    numbers = np.flatnonzero(np.isfinite(conductances)).astype(np.float64)
+    values = conductances[np.isfinite(conductances)]
+    if values.size < LEAST_POINTS or np.ptp(values) == 0:
+        return None
+    slope, offset = np.polyfit(numbers, values, 1)
+    return numbers, values, slope * numbers + offset

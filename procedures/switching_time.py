@@ -1,0 +1,133 @@
+"""Switching time: the current during one pulse, sample by sample, and the state read before and after it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labctl.analysis import kinetics
+from labctl.contracts import Block, Extracted, PulseTrain, Status, Sweep, Waveform
+from labctl.procedure import Number, ParameterError, Plot, Station
+from labctl.pulses import ticks
+from labctl.quantities import Column, show
+from labctl.recipe_parts import WORK_COLUMNS, Kind, PreparedParameters, PulseParameters, ReadParameters, Work
+
+LEAD = 1e-6  #: s at 0 V before and after the pulse, so that its edges are captured; above the 100 ns of the manual (D 7-19)
+
+
+class SwitchingTime(PulseParameters, ReadParameters, PreparedParameters):
+    """Capture the current of a pulse that sets and of one that resets; the time is that of half the change of |I|.
+
+    The change counted is from `selector_on` after half of the rising edge (a selector in series conducts by then) to the end
+    of the top; it follows any change, so look at the states read before and after, too. Pulses have no current compliance.
+    """
+
+    amplitude = Number("amplitude", "V", default=2.0, minimum=-40, maximum=40, description="level of the first pulse")
+    second = Number(
+        "second", "V", default=-2.0, minimum=-40, maximum=40, description="level of the second pulse; 0 for none"
+    )
+    width = Number("width", "s", default=135e-6, minimum=1e-7, maximum=0.4, description="width of both at half height")
+    selector_on = Number(
+        "selector_on", "s", default=0.3e-6, minimum=0, maximum=0.1, description="where the change is counted from"
+    )
+    sample_rate = Number(
+        "sample_rate",
+        "",
+        default=1e7,
+        minimum=1e3,
+        maximum=2e8,
+        description="samples a second (the card takes 200e6/n)",
+    )
+    pulse_range = Number(
+        "pulse_range",
+        "A",
+        default=1e-3,
+        above=0,
+        maximum=1,
+        description="current range of the pulse card (1 mA needs the RPM); must hold the current, and limits no current",
+    )
+
+    columns = (
+        *WORK_COLUMNS,
+        Column("amplitude", "V", meaning="level of the last pulse, 0 before the first", label="pulse amplitude"),
+        Column(
+            "pulse_time",
+            "s",
+            meaning="of a sample: since half of the rising edge; no number elsewhere",
+            label="time in the pulse",
+        ),
+        Column("part", "", "int64", "1 a sample the switching time is drawn from, else 0"),
+    )
+    plot = Plot("pulse_time", "current", each="amplitude")
+
+    def check(self) -> None:
+        """Refuse reads and pulses at 0 V, and a pulse that ends before `selector_on`."""
+        self.check_reads()
+        self.check_states()
+        self.shape(self.width).check()
+        if self.amplitude == 0:
+            raise ParameterError("amplitude = 0 V is no pulse")
+        if self.selector_on + self.rise >= self.width:
+            raise ParameterError(
+                f"selector_on = {show(self.selector_on, 's')} leaves nothing of width = {show(self.width, 's')}"
+            )
+
+    def waveforms(self) -> list[Waveform]:
+        """The pulses, in the order applied."""
+        shape = self.shape(self.width)
+        levels = [level for level in (self.amplitude, self.second) if level != 0]
+        return [shape.captured(level, ticks(LEAD), self.sample_rate) for level in levels]
+
+    def requests(self) -> list[Sweep | PulseTrain | Waveform]:
+        """The preparing sweep, the read, the pulses."""
+        return [*self.preparing(), self.read_request(), *self.waveforms()]
+
+    def points(self, station: Station) -> Iterator[Block]:
+        """Yield the preparing sweep, a read, then the samples of each pulse and the read after it."""
+        work = Work(station)
+        mark: dict[str, Any] = {"amplitude": 0.0, "pulse_time": float("nan"), "part": 0}
+        for sweep in self.preparing():
+            yield from work.sweep(sweep, **mark)
+        yield from work.read(self.read_request(), self.wait, **mark)
+        for waveform in self.waveforms():
+            level = float(waveform.levels[2])
+            for block in work.pulse(waveform, 1, self.wait, Kind.SAMPLE, amplitude=level):
+                yield self._placed(block)
+            yield from work.read(self.read_request(), self.wait, **{**mark, "amplitude": level})
+
+    def _placed(self, block: Block) -> Block:
+        """The samples with their time in the pulse, and which of them count."""
+        half = 0.5 * float(self.rise)
+        since = block["time"] - ticks(LEAD) - half
+        begin, end = max(float(self.selector_on), half), half + self.shape(self.width).top
+        slack = 1e-12  # float noise of a sum of times, not a margin
+        return block.with_columns(
+            pulse_time=since, part=((since >= begin - slack) & (since <= end + slack)).astype(np.int64)
+        )
+
+    @classmethod
+    def extract(cls, columns: Mapping[str, NDArray[Any]]) -> list[Extracted]:
+        """The switching time of each pulse, and the current read before and after; no time where too little changed."""
+        found: list[Extracted | None] = []
+        reads = (columns["kind"] == Kind.READ) & (columns["status"] == Status.NORMAL)
+        found.append(_state(columns, reads & (columns["applied"] == 0), "I before"))
+        for number in np.unique(columns["applied"][columns["kind"] == Kind.SAMPLE]):
+            mine = columns["applied"] == number
+            top = mine & (columns["part"] == 1) & ((columns["status"] & int(Status.INVALID)) == 0)
+            level = float(columns["amplitude"][mine][0])
+            name = "t_set" if level > 0 else "t_reset"
+            found.append(kinetics.half_change(columns["pulse_time"][top], columns["current"][top], name))
+            found.append(_state(columns, reads & mine, f"I after {level:+.3g} V"))
+        return [item for item in found if item is not None]
+
+
+def _state(columns: Mapping[str, NDArray[Any]], rows: NDArray[np.bool_], name: str) -> Extracted | None:
+    """The current of the last of some reads."""
+    at = np.flatnonzero(rows)
+    if at.size == 0:
+        return None
+    current, level = float(columns["current"][at[-1]]), float(columns["level"][at[-1]])
+    return Extracted(name, current, "A", float("nan"), f"read at {level:.3g} V", (int(at[-1]),))
