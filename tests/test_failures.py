@@ -100,21 +100,26 @@ def test_an_instrument_that_hangs(far_side: tuple[Faulty, TcpDoor], tmp_path: Pa
     result, run = run_over_tcp(door, tmp_path / "r.h5", hang)
     check(run, result)
     assert not result.safe
-    after = b"".join(faulty.heard)
-    assert after.rstrip(b"\0").endswith((b"ID", b"*IDN?", b"SP")), "it was asked again on a new connection"
+    asked, told = b"".join(faulty.heard).rsplit(b"ID\0", 1)
+    assert asked, "it was asked again on a new connection"
+    assert told.startswith(b"ME4\0"), "and, as it did not answer, told to stop and to switch off all the same"
+    assert b"DV1;DV2" in told
 
 
 def test_an_instrument_that_talks_nonsense_for_a_while(far_side: tuple[Faulty, TcpDoor], tmp_path: Path) -> None:
     faulty, door = far_side
+    before: list[int] = []
 
     def confuse(block: Block) -> None:
         if block.provisional:
+            before.append(len(faulty.heard))
             faulty.fault = "garbage"
             threading.Timer(2 * TIMEOUT, lambda: setattr(faulty, "fault", "")).start()
 
     result, run = run_over_tcp(door, tmp_path / "r.h5", confuse)
     check(run, result)
-    assert b"DV1" in b"".join(faulty.heard[-40:]), "the outputs were told to go off"
+    assert b"DV1" in b"".join(faulty.heard[before[0] :]), "the outputs were told to go off"
+    assert not result.safe, "and nobody can know whether it listened"
 
 
 def test_a_bench_that_is_not_there(far_side: tuple[Faulty, TcpDoor], tmp_path: Path) -> None:

@@ -151,11 +151,18 @@ class PulseCard:
 
     def off(self) -> None:
         """Switch every pulse output off. For modules of old software a reset is the only documented way."""
-        if self.language == "commands":
-            for command in outputs(self.channels, 0):
-                self.driver.send(command)
-        elif self.energised:
+        for command in self.switching_off():
+            self.driver.send(command)
+        if self.language != "commands" and self.energised:
             self.driver.reset()
+
+    def stopping(self) -> tuple[Command, ...]:
+        """What aborts a pulse test, one message each; nothing where there is no such command."""
+        return (m.AbortPulse(),) if self.language == "commands" else ()
+
+    def switching_off(self) -> tuple[Command, ...]:
+        """What switches the pulse outputs off, one message each; nothing where there is no such command."""
+        return tuple(outputs(self.channels, 0)) if self.language == "commands" else ()
 
 
 def _sides(card: replies.Option) -> tuple[int, tuple[int, ...]]:

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterable
 
 from labctl.errors import InstrumentError, RemoteProtocolError, TransportError
+from labctl.kxci import encode
 from labctl.kxci import messages as m
 from labctl.kxci.replies import StatusByte
 
@@ -28,6 +29,7 @@ def make_safe(driver: Keithley4200) -> None:
     except _FAILURES as error:
         if isinstance(error, InstrumentError) and not isinstance(error.__cause__, TransportError):
             raise
+        _call_out(driver)
         raise TransportError(
             f"can't know whether the outputs are off; switch them off at the instrument ({error})"
         ) from error
@@ -52,6 +54,21 @@ def switch_off_blindly(driver: Keithley4200, channels: Iterable[int]) -> None:
         driver.send(m.UserMode(), *(m.ForceVoltage(channel) for channel in channels))
         if StatusByte.SYNTAX_ERROR in driver.status:
             raise InstrumentError("the instrument refuses to switch its outputs off")
+
+
+def _call_out(driver: Keithley4200) -> None:
+    """Send stop and outputs off without listening: whoever answers nonsense may still hear. Nothing is known afterwards."""
+    link = driver.adapter.connection
+    with contextlib.suppress(*_FAILURES):
+        link.reopen()
+        for message in (
+            (m.Measure(4),),
+            *((command,) for command in driver.pulse.stopping()),
+            (m.UserMode(), *(m.ForceVoltage(channel) for channel in driver.smu)),
+            *((command,) for command in driver.pulse.switching_off()),
+        ):
+            link.write(encode(*message))
+    driver.in_step = False
 
 
 def _try_twice(driver: Keithley4200) -> None:
