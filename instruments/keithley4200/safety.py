@@ -14,6 +14,8 @@ from .connection import PAUSE
 from .driver import Keithley4200
 
 _PATIENCE = 5.0  # s for each reply here: relays open in milliseconds, so whoever needs longer is not there (guess)
+#: s; nobody is listened to for longer who has just answered nonsense: guess
+_ACKNOWLEDGED = 0.3
 _FAILURES = (TransportError, RemoteProtocolError, InstrumentError)
 
 
@@ -57,18 +59,20 @@ def switch_off_blindly(driver: Keithley4200, channels: Iterable[int]) -> None:
 
 
 def _call_out(driver: Keithley4200) -> None:
-    """Send stop and outputs off without listening: whoever answers nonsense may still hear. Nothing is known afterwards."""
+    """Send stop and outputs off and heed no reply: whoever answers nonsense may still hear. Nothing is known afterwards."""
     link = driver.adapter.connection
-    with contextlib.suppress(*_FAILURES):
-        link.reopen()
-        for message in (
-            (m.Measure(4),),
-            *((command,) for command in driver.pulse.stopping()),
-            (m.UserMode(), *(m.ForceVoltage(channel) for channel in driver.smu)),
-            *((command,) for command in driver.pulse.switching_off()),
-        ):
-            link.write(encode(*message))
     driver.in_step = False
+    for message in (
+        (m.Measure(4),),
+        *((command,) for command in driver.pulse.stopping()),
+        (m.UserMode(), *(m.ForceVoltage(channel) for channel in driver.smu)),
+        *((command,) for command in driver.pulse.switching_off()),
+    ):
+        with contextlib.suppress(*_FAILURES):
+            link.reopen()  # what came, or did not come, in reply to the message before must not keep this one back
+            link.write(encode(*message))
+            if driver.acknowledges:
+                link.read(_ACKNOWLEDGED)
 
 
 def _try_twice(driver: Keithley4200) -> None:
