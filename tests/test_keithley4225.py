@@ -137,7 +137,7 @@ def test_a_load_and_ranges() -> None:
 
 
 def test_without_rpms_nothing_is_routed() -> None:
-    got = set_up_of(measuring(options="SMU1,SMU2,PMU1"), PULSE)
+    got = set_up_of(measuring(options="SMU1,SMU2,PMU1"), PULSE, cables="pulse")
     assert not any("RPM" in message for message in got)
 
 

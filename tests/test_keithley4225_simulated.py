@@ -45,7 +45,11 @@ def pulses_of(one: Rig) -> PulseSource:
 
 
 def pulse_rig(**wish: Any) -> Rig:
-    return rig(**{"resistance": RESISTANCE, **wish, "settings": {**QUIET, **wish.get("settings", {})}})
+    plugged = {"cables": "pulse"} if wish.get("settings", {}).get("cables") == "PMU" else {}
+    options = {**plugged, **wish.get("options", {})}
+    return rig(
+        **{"resistance": RESISTANCE, **wish, "options": options, "settings": {**QUIET, **wish.get("settings", {})}}
+    )
 
 
 def subject(**wish: Any) -> PulseSubject:

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labctl.contracts import Measure, PulseTrain, Waveform
+from labctl.contracts import OUTPUT_RESISTANCE, Measure, PulseTrain, Waveform
 from labctl.errors import LimitError
-from labctl.quantities import show
+from labctl.quantities import Limits, show
 
 from .pulse_program import TICK, Program, Windows
-from .segments import pulse_ticks
+from .segments import LONGEST, pulse_ticks
 
 POINTS = 65_536  #: of a channel in one test (D 7-2)
 SEGMENTS = 2048  #: of a channel (LPT 6-69, error -954)
@@ -25,6 +25,8 @@ FASTEST, SLOWEST = 200e6, 1e3  #: samples per s; rates are 200e6/n (LPT 6-44)
 BURST = 10_000  #: pulses of a burst (D 7-17)
 LONGEST_REST = 10.0  #: s at 0 V that the card is to play; longer ones are waited for: guess
 LONGEST_TEST = 1000.0  #: s of one test: guess, the card is deaf to everything else meanwhile
+RPM_RANGES = 0.01  #: A; above it the RPM is bypassed (PA-1086)
+RPM_RESISTANCE = 2.0  #: ohm, of the RPM on its own ranges, about 2 to 3 (PA-1086): the lower
 SOURCE_RANGES = (10.0, 40.0)  #: V (D 7-24)
 SHORTEST = {10.0: 2, 40.0: 5}  #: ticks of a segment by source range: 20 ns and 50 ns (D 7-40)
 _STEEPEST, _LONG = 160e6, 10.0  # V/s on the 40 V range, where the test takes more than so many s (PMU manual 3-20)
@@ -86,6 +88,24 @@ def check_current_range(value: float, span: float, rpms: Iterable[tuple[int, boo
             raise LimitError(f"current_range {show(value, 'A')} is none of {which}; it has {listed}")
 
 
+def check_worst(limits: Limits, request: Waveform | PulseTrain, load: float | None, resistance: float) -> None:
+    """Raise LimitError unless `limits` allow what a cell gets at worst, open or short; resistance: ohm before the cell.
+
+    With the option load the card puts out more than the level, and a cell that is not that load gets all of it. On the RPM's
+    own ranges its resistance is corrected away, up to what the card can drive: its range over its own 50 ohm.
+    """
+    levels = request.levels if isinstance(request, Waveform) else np.append(request.amplitudes, request.base)
+    peak = float(np.max(np.abs(levels))) * _divider(load)
+    if load is not None:
+        limits.check("voltage", peak, f"pulse level behind 50 ohm for a load of {show(load, 'ohm')}, which an open cell gets")
+    most = source_range(request, load) / (OUTPUT_RESISTANCE + request.series)
+    worst = min(peak / (resistance + request.series), most)
+    hint = f" ({peak:g} V over {resistance + request.series:g} ohm, at most {show(most, 'A')}; declare a series resistance"
+    hint += ", or take a current range above 10 mA, which bypasses the RPM)" if resistance < OUTPUT_RESISTANCE else ")"
+    limits.check("current", worst, f"greatest current of a pulse into a short{hint}")
+    limits.check("power", min(peak * worst, peak * peak / (4.0 * (resistance + request.series))), f"greatest power{hint}")
+
+
 # -- segments ---------------------------------------------------------------------------------------------------------
 def check_ends(waveform: Waveform) -> None:
     """Raise LimitError unless a waveform starts and ends at 0 V, and what rests there is not better waited for."""
@@ -122,6 +142,10 @@ def check_program(program: Program, span: float) -> None:
     if program.row_count > POINTS:
         raise LimitError(f"{program.row_count} measured segments exceed {POINTS} points, the most of a channel")
     for sequence in program.sequences:
+        if int(sequence.ticks.max()) > LONGEST:
+            raise LimitError(
+                f"segment of {show(int(sequence.ticks.max()) * TICK, 's')} exceeds {show(LONGEST * TICK, 's')}, the longest"
+            )
         shortest = int(sequence.ticks.min())
         if shortest < SHORTEST[span]:
             least = show(SHORTEST[span] * TICK, "s")
@@ -137,6 +161,15 @@ def check_program(program: Program, span: float) -> None:
 
 
 # -- standard pulses --------------------------------------------------------------------------------------------------
+def check_base(train: PulseTrain) -> None:
+    """Raise LimitError for a base that is not 0 V: the output would rest there until it is switched off."""
+    if train.base != 0:
+        raise LimitError(
+            f"base = {show(train.base, 'V')}: the cell would stay at it before and after the pulses; play a Waveform that "
+            "starts and ends at 0 V"
+        )
+
+
 def check_pulse(train: PulseTrain, span: float) -> None:
     """Raise LimitError unless the times of a standard pulse are what the card can do on this source range."""
     limits = TIMINGS[span]

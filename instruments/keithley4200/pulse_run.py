@@ -95,7 +95,12 @@ class _PulseRun:
             self._pause(self._next_look())
         self.driver.pulse.running = False
         final = self.points.read_all()
-        self._finish()
+        try:
+            self._finish()
+        except InstrumentError:
+            if len(self.points):  # what was applied and measured is kept, marked as what nobody vouches for
+                yield self.points.block(0, len(self.points), Status.PROVISIONAL)
+            raise
         if final is not None:
             yield final
 

@@ -12,6 +12,7 @@ from labctl.quantities import parse
 LOADS = (1.0, 1e7)  #: ohm, what ``:PMU:LOAD`` takes (D 7-11)
 CHANNELS = range(1, 9)  #: pulse channels, counted through the cards (D 7-5)
 _SOURCES = ("driven", "held")
+_CABLES = ("smu", "pulse")
 
 
 @dataclass(frozen=True)
@@ -22,13 +23,15 @@ class PulseSettings:
     card behind the user libraries of old software that ``*OPT?`` does not show, False for no pulse card at all; current_from:
     which channel's current is taken, "held" (its sign turned round) or "driven", by default "held" where a second channel is
     wired: what flows through the cell and not into cables; load: ohm, the cell's resistance, for which the card corrects its
-    levels; without it they are those of an open circuit.
+    levels; without it they are those of an open circuit; cables: where terminals without an RPM are plugged in, "smu" or
+    "pulse": tests of the other kind are refused there.
     """
 
     pulse_terminals: Mapping[str, int | None] = field(default_factory=lambda: {"top": 1, "bottom": 2})
     pulse_library: bool | None = None
     current_from: Literal["driven", "held"] | None = None
     load: float | None = None
+    cables: Literal["smu", "pulse"] = "smu"
 
     @classmethod
     def read(cls, options: Mapping[str, Any]) -> PulseSettings:
@@ -38,6 +41,7 @@ class PulseSettings:
             "pulse_library": _flag,
             "current_from": _source,
             "load": _load,
+            "cables": _cables,
         }
         return cls(**{name: reader(options[name]) for name, reader in readers.items() if name in options})
 
@@ -87,6 +91,12 @@ def _flag(value: Any) -> bool:
 def _source(value: Any) -> Any:
     if value not in _SOURCES:
         raise UsageError(f"option current_from must be {' or '.join(_SOURCES)}, not {value!r}")
+    return value
+
+
+def _cables(value: Any) -> Any:
+    if value not in _CABLES:
+        raise UsageError(f"option cables must be {' or '.join(_CABLES)}, not {value!r}")
     return value
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
 
-from labctl.contracts import Block, PulseSource, PulseTrain, Waveform
-from labctl.errors import UsageError
+from labctl.contracts import OUTPUT_RESISTANCE, Block, PulseSource, PulseTrain, Waveform
+from labctl.errors import LimitError, UsageError
 from labctl.quantities import Limit, Limits
 
 from . import library_calls as library
@@ -73,7 +73,31 @@ class Keithley4225(PulseSource):
 
     # -- what is asked for --------------------------------------------------------------------------------------------
     def _check(self, request: Waveform | PulseTrain) -> None:
+        self._check_cables("pulse")
         self._call(request) if self._by_library else self._test(request)
+        rules.check_worst(self.limits, request, self.pulses.load, self._lowest_resistance(request))
+
+    def _check_cables(self, wanted: str) -> None:
+        """Raise LimitError where a terminal has no RPM and its cable is not in the card that is `wanted`."""
+        wired = [channel for channel in self.pulses.pulse_terminals.values() if channel is not None]
+        without = [channel for channel in wired if channel not in self.driver.pulse.rpms]
+        if without and self.pulses.cables != wanted:
+            raise LimitError(
+                f"pulse channel {without[0]} has no RPM, and the station's option cables says that its terminal is plugged into "
+                f"{'the SMU' if self.pulses.cables == 'smu' else 'the pulse card'}: plug it over and set cables: {wanted}; "
+                "without RPMs one run can't use both"
+            )
+
+    def check_smu(self) -> None:
+        """Raise LimitError where an SMU test would not reach the cell, because the cables are in the pulse card."""
+        self._check_cables("smu")
+
+    def _lowest_resistance(self, request: Waveform | PulseTrain) -> float:
+        """The ohm there are at least between source and cell: an RPM corrects its own away on its own ranges (PA-1086)."""
+        pair = self._pair(request.terminal)
+        on_rpm = request.current_range <= rules.RPM_RANGES
+        each = [rules.RPM_RESISTANCE if rpm and on_rpm else OUTPUT_RESISTANCE for _, rpm in pair.kinds]
+        return min(each)
 
     def _play(self, waveform: Waveform) -> Iterator[Block]:
         return self._run(waveform)

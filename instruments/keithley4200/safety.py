@@ -95,9 +95,16 @@ def _on_trusted_link(driver: Keithley4200) -> None:
 
 
 def _switch_off(driver: Keithley4200) -> None:
-    driver.stop()  # if it stays busy, switching off is refused, and that is what must be said
-    driver.pulse.stop()  # also of another client, of which the status byte may say nothing
-    driver.clear_error()
-    driver.pulse.off()
-    driver.outputs_off()
+    """Stop both kinds of test and switch all outputs off; what refuses does not keep the others from being told."""
+    refused: list[InstrumentError] = []
+    # if it stays busy, switching off is refused, and that is what must be said
+    for step in (driver.stop, driver.pulse.stop, driver.clear_error, driver.pulse.off, driver.outputs_off):
+        try:
+            step()
+        except InstrumentError as error:
+            if isinstance(error.__cause__, TransportError):
+                raise
+            refused.append(error)
     driver.raise_error("switching the outputs off")
+    if refused:
+        raise refused[0]

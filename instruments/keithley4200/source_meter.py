@@ -92,6 +92,8 @@ class Keithley4200SourceMeter(SourceMeter):
         )
 
     def _check(self, request: Sweep | Sampling) -> None:
+        if self.pulse is not None:
+            self.pulse.check_smu()
         if isinstance(request, Sweep):
             rules.check_sweep(request, self.wiring)
         else:

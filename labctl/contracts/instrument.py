@@ -68,7 +68,7 @@ class Instrument(ABC):
             self._close_note(note, "aborted" if stopped else "failed", rows, error)
             raise
         cut_short = rows == 0 and self.should_stop()  # of a test that gives no rows nothing else tells
-        done = request.is_complete(rows, status) and not cut_short
+        done = request.is_complete(rows, status) and not cut_short and Status.PROVISIONAL not in status
         self.recorder.outcome(note, "done" if done else "aborted", {"rows": rows})
 
     def _close_note(self, note: int, outcome: str, rows: int, error: BaseException) -> None:

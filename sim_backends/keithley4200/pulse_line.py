@@ -71,6 +71,7 @@ class Line:
     def switch_on(self) -> None:
         """Put the output through its present resistance; the meter begins anew."""
         self._end.output, self._end.resistance, self._settled = True, self.resistance, 0.0
+        self._end.current_limit = self.span / OUTPUT_RESISTANCE if self.on_rpm else math.inf
 
     def put(self, level: float, closed: bool) -> None:
         """Let the output stand at `level` V open-circuit, its relay closed or not."""

@@ -53,12 +53,16 @@ class Open:
 
 
 class PulseEnd:
-    """The output of one pulse channel: a voltage behind its resistance; nothing limits its current (data/kxci.md 7)."""
+    """The output of one pulse channel: a voltage behind its resistance.
+
+    Nothing limits its current but, where an RPM corrects that resistance away, what the card can drive: its range over its own
+    50 ohm (data/kxci.md 7; guess).
+    """
 
     sources_current = False
-    current_limit = math.inf
 
     def __init__(self) -> None:
+        self.current_limit = math.inf
         self.resistance = OUTPUT_RESISTANCE
         self.off()
 
