@@ -137,6 +137,23 @@ def test_jacobian_of_cell_and_circuit(
         assert found[row] == pytest.approx(by_differences[row], rel=1e-4, abs=1e-6 * scale + 1e-9)
 
 
+def test_a_site_differs_in_its_charge_transfer_and_not_in_the_hopping_behind_it() -> None:
+    values = values_of("memory")
+    cycle = PARAMETERS.Cycle(values["x0"], values["dg"], values["r_n"])
+    site, other = (np.array(PARAMETERS.pack(values, c)) for c in (cycle, replace(cycle, forward=3.0, reverse=5.0)))
+    changed = np.flatnonzero(site != other)
+    assert changed.tolist() == sorted([PARAMETERS.CT_GROWTH, PARAMETERS.CT_BACK])
+    assert other[changed] / site[changed] == pytest.approx([3.0, 5.0])
+
+
+@pytest.mark.parametrize("wrong", [{"q_in": math.inf}, {"t_in": 5e-324}, {"t_out": 1e-320}])
+def test_a_supply_that_nobody_can_follow_is_refused(wrong: dict[str, float]) -> None:
+    card = read("memory")
+    fields = {name: replace(f, value=wrong.get(name, f.value)) for name, f in card.fields.items()}
+    with pytest.raises(UsageError, match=next(iter(wrong))):
+        PARAMETERS.read(replace(card, fields=fields))
+
+
 # -- integrator -------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("name", "voltage", "compliance", "start"),

@@ -150,3 +150,16 @@ def test_slow_and_hard_sites_go_together() -> None:
     assert np.corrcoef([c.dg for c in drawn], [math.log(c.forward) for c in drawn])[0, 1] == pytest.approx(-1.0)
     assert min(c.dg for c in drawn) >= values["dg"] - 1.2 * values["s_dg"] - 1e-12, "weakest site"
     assert all(values["x_min"] < c.x0 for c in drawn)
+
+
+def test_pulses_that_could_not_make_a_filament_draw_no_new_site() -> None:
+    """Half-select pulses, too short for the ions to flow, and pulses of the wrong polarity; a slow sweep that fails does."""
+    for seed in range(4):
+        stack = formed("synapse", seed)
+        memory = filament(stack, "memory")
+        before = memory.cycles.current()
+        for voltage in (1.25, -2.0):
+            for _ in range(20):
+                stack.advance(Drive(voltage, math.inf, 50.0), 2e-5)
+                stack.advance(Drive(0.0), 0.1)
+        assert memory.cycles.current() == before

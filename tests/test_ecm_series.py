@@ -13,12 +13,14 @@ import numpy as np
 import pytest
 from ecm_cells import (
     CURRENT,
+    INTEGRATOR,
     SERIES,
     SERIES_IN_TIME,
     SUPPLY,
     X_F,
     EcmCell,
     R,
+    W,
     X,
     filament,
     formed,
@@ -158,6 +160,40 @@ def test_transients_against_radau(voltage: float, start: tuple[float, ...]) -> N
     assert errors[1].max() < max(0.5 * errors[0].max(), 1e-4)
 
 
+def test_pulses_and_pauses_against_radau_with_the_ion_supply() -> None:
+    """From a set stack: pulses of both signs and pauses in which the supply is lost in part; all six states, no rupture."""
+    from scipy.integrate import solve_ivp
+
+    pulses = [(2.0, 4e-5), (0.0, 5e-4), (2.2, 2e-5), (-2.0, 6e-5), (0.0, 3e-4), (-2.2, 2e-5)]
+    stack = formed("synapse")
+    cells = filament(stack, "selector").state, filament(stack, "memory").state
+    y = np.array(at_rest((0.9, 1.4, 0.5, MEMORY["r_n"])))
+    for s, x, r in zip(cells, y[:4:2], y[1:4:2], strict=True):
+        s[X], s[R], s[X_F], s[INTEGRATOR.ON] = x, r, 0.1, 1.0
+    floor = [SELECTOR["x_min"] - 2.5 * SELECTOR["lam_c"], 0.1, MEMORY["x_min"] - 2.5 * MEMORY["lam_c"], 0.1, 0.0, 0.0]
+    moved = []
+    for volts, duration in pulses:
+        drive = Drive(volts, math.inf, 50.0)
+        start = y.copy()
+        solution = solve_ivp(
+            lambda _, y, drive=drive: slopes(drive, (0.1, 0.1), np.maximum(y, floor))[0], (0.0, duration), y,
+            jac=lambda _, y, drive=drive: slopes(drive, (0.1, 0.1), np.maximum(y, floor))[1], method="Radau",
+            rtol=1e-8, atol=1e-10, first_step=1e-14,
+        )  # fmt: skip
+        assert solution.success
+        y = solution.y[:, -1]
+        stack.advance(drive, duration)
+        if (
+            cells[0][X] > SELECTOR["x0"] - 0.2
+        ):  # the selector has ruptured meanwhile, as an event the reference knows not of
+            y[:2] = cells[0][X], cells[0][R]
+        found = [float(s[k]) for s in cells for k in (X, R)] + [float(s[W]) for s in cells]
+        assert found == pytest.approx(y.tolist(), abs=0.03)
+        moved.append(abs(y - start))
+    assert np.max(moved, axis=0)[2] > 0.1, "the memory's gap moved"
+    assert np.max(moved, axis=0)[5] > 0.3, "its supply built up and was lost"
+
+
 def ends(drive: Drive, start: tuple[float, ...], time: float, tolerance: float) -> list[float]:
     """The four states (nm) after `time` s under `drive` from `start`, on a stack of its own."""
     stack = formed("synapse")
@@ -191,7 +227,7 @@ def test_window_and_selectivity_of_the_synapse() -> None:
     low, half = look(stack), look(stack, 0.35)
     assert low == pytest.approx(1.2e-5, rel=0.1)
     assert high == pytest.approx(9.05e-10, rel=0.1)
-    assert 1e5 / 1.5 < low / half < 1.6e5
+    assert 1e5 / 1.5 < low / half < 1.6e5  # 1.53e5: with a look after 0.1 s of rest it misses the factor 1.5 by a little
     sweep(stack, there_and_back(-3.0, 0.02), math.inf, 0.02)
     assert look(stack) == pytest.approx(high, rel=0.01)
 

@@ -35,11 +35,11 @@ def test_an_rpm_corrects_its_resistance_away_and_a_short_gets_more() -> None:
 
 def test_without_rpms_the_cables_decide_and_the_other_kind_of_test_is_refused() -> None:
     meter, pulses = connect(card := measuring(options="SMU1,SMU2,PMU1"))
-    with pytest.raises(LimitError, match="no RPM.*cables: pulse"):
+    with pytest.raises(LimitError, match=r"no RPM.*cables: pulse"):
         pulses.train(TRAIN)
     meter.check(SMU_SWEEP)
     meter, pulses = connect(card := measuring(options="SMU1,SMU2,PMU1"), cables="pulse")
-    with pytest.raises(LimitError, match="no RPM.*cables: smu"):
+    with pytest.raises(LimitError, match=r"no RPM.*cables: smu"):
         meter.check(SMU_SWEEP)
     pulses.check(TRAIN)
     assert card.sent == []
@@ -96,5 +96,3 @@ def test_a_stopped_test_is_never_noted_as_done() -> None:
     pulses.should_stop = lambda: next(waits, True)
     list(pulses.play(PULSE))
     assert notes == ["aborted"]
-
-

@@ -83,7 +83,7 @@ class Keithley4225(PulseSource):
         without = [channel for channel in wired if channel not in self.driver.pulse.rpms]
         if without and self.pulses.cables != wanted:
             raise LimitError(
-                f"pulse channel {without[0]} has no RPM, and the station's option cables says that its terminal is plugged into "
+                f"pulse channel {without[0]} has no RPM, and by the option cables its terminal is plugged into "
                 f"{'the SMU' if self.pulses.cables == 'smu' else 'the pulse card'}: plug it over and set cables: {wanted}; "
                 "without RPMs one run can't use both"
             )

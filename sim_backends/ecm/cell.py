@@ -41,9 +41,11 @@ class EcmCell(DeviceModel):
             name: Filament(values, _seeds(seed, place, len(parts)))
             for place, (name, values) in enumerate(parts.items())
         }
+        self._cells = tuple(self._filaments.values())
         self._circuit = connect(self._filaments)
+        self._most = MAX_OSCILLATIONS if self._circuit.voltages() else MAX_RUPTURES
         self._time = 0.0
-        self._flickers = any(filament.flickers for filament in self._filaments.values())
+        self._flickers = any(filament.flickers for filament in self._cells)
         self._flicker()
 
     @classmethod
@@ -87,33 +89,34 @@ class EcmCell(DeviceModel):
             raise UsageError(f"an ECM cell can't follow {drive} for {duration} s")
         if duration == 0.0:
             return self._circuit.present(drive)
-        for filament in self._filaments.values():
+        for filament in self._cells:
             if filament.given_up(abs(v_s)):
                 filament.renew()
         found = self._follow(drive, float(duration))
-        for filament in self._filaments.values():
-            filament.look()
+        for filament in self._cells:
+            filament.look(v_s)
         self._time += duration
-        return self._circuit.present(drive) if self._flicker() else found
+        if not self._flickers:
+            return found
+        self._flicker()
+        return self._circuit.present(drive)
 
-    def _flicker(self) -> bool:
-        """Let every cell have its noise of the present time; tell whether any has."""
-        if self._flickers:
-            for filament in self._filaments.values():
-                filament.flicker(self._time)
-        return self._flickers
+    def _flicker(self) -> None:
+        """Let every cell have its noise of the present time."""
+        for filament in self._cells:
+            filament.flicker(self._time)
 
     def _follow(self, drive: Drive, left: float) -> Response:
-        most = MAX_OSCILLATIONS if self._circuit.voltages() else MAX_RUPTURES
-        for _ in range(most):
-            ended, left, found = self._circuit.dwell(drive, left, self.tolerance / NM)
+        dwell, tolerance = self._circuit.dwell, self.tolerance / NM
+        for _ in range(self._most):
+            ended, left, found = dwell(drive, left, tolerance)
             if ended == at.DONE:
                 return found
             if ended == at.EXHAUSTED:
                 raise LabctlError(f"the ECM cell needs more than {at.MAX_TRIES} steps for {drive}, {left} s to go")
-            for filament in self._filaments.values():
+            for filament in self._cells:
                 filament.happen()
-        raise LabctlError(f"the ECM cell ruptures more than {most} times in one dwell under {drive}")
+        raise LabctlError(f"the ECM cell ruptures more than {self._most} times in one dwell under {drive}")
 
     def current(self, voltage: float) -> float:
         """The current (A) at `voltage` (V) in the present state, nothing moving, from an ideal source.
@@ -125,7 +128,7 @@ class EcmCell(DeviceModel):
         return self._circuit.present(Drive(voltage)).current
 
     def state(self) -> Mapping[str, float]:
-        """Gap, radius, deepest point of the front (m), formed? filament there? (0/1), broken (0 to 4), ruptures so far.
+        """Gap, radius, deepest point of the front (m), formed? filament there? (0/1), ion supply (0 to 1), broken (0 to 4), ruptures.
 
         Of a cell with an area also its voltage (V). Of two cells each name has the cell's and a dot before it.
         """

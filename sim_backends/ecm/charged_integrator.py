@@ -124,10 +124,10 @@ def until_kink(s: Vector, w: Vector, h: float) -> float:
 @kernel
 def charged_take(s: Vector, t: Vector, w: Vector, h: float) -> None:
     """Make an accepted step of h (s) the state of all cells."""
-    s[X], s[R], s[W], w[V_CELL] = w[Y], w[Y + 1], left_over(w[Y + 2]), w[Y + VOLT]
+    s[X], s[R], s[W], w[V_CELL] = w[Y], w[Y + 1], left_over(w[Y + 2], s[W]), w[Y + VOLT]
     if w[SIZE] > OWN:
         t[X], t[R], w[V_CELL + 1] = w[Y + OWN], w[Y + OWN + 1], w[Y + OWN + VOLT]
-        t[W] = left_over(w[Y + OWN + 2])
+        t[W] = left_over(w[Y + OWN + 2], t[W])
     s[LEFT] = max(s[LEFT] - h, 0.0)
     s[STEPS] += 1.0
 

@@ -90,12 +90,19 @@ class Filament:
         self._tried = False
         return True
 
-    def look(self) -> None:
-        """Note after a dwell whether the cell is in an attempt: its junction's voltage went high, and there is no filament."""
-        if not self._varies or self.state[at.ON] > 0.5 or not self.formed or self._broken != SOUND:
-            self._tried = False
-        elif self.state[at.U] > self._attempt:
-            self._tried = True
+    def look(self, voltage: float) -> None:
+        """Note after a dwell at `voltage` (V) whether the cell is in an attempt: a filament was to be expected, there is none.
+
+        Its junction's voltage went high in the sense of growth, and long enough for its ions to flow.
+        """
+        if self._tried or (
+            self.state[at.U] > self._attempt and self._grows(voltage)
+        ):  # nearly every dwell says no at once
+            self._tried = self._varies and self._broken == SOUND and self.formed and float(self.state[at.ON]) <= 0.5
+
+    def _grows(self, voltage: float) -> bool:
+        """Whether a source at `voltage` (V) makes a filament grow: polarity, and ion supply."""
+        return bool((voltage > 0.0 or self.values["bip"] > 0.5) and self.state[at.W] > at.SUPPLIED)
 
     def happen(self) -> bool:
         """Do what the event of the last step means for the cell; tell whether there was one."""

@@ -45,8 +45,8 @@ FASTER, SLOWER, SAFETY = 5.0, 0.1, 0.9
 RADIUS = 3.0
 #: nm; an error of the ion supply by 1 counts as much: guess, it enters the rates with a power of five or so
 SUPPLY = 20.0
-#: an ion supply below this is none: guess
-DRAINED = 1e-9
+#: an ion supply below this that still falls is none; above the other it is there (`Filament.look`): guesses
+DRAINED, SUPPLIED = 1e-9, 0.9
 #: of the dwell; first step after the source has changed (ecm-model.md 6)
 FIRST = 1e-3
 #: nm; a stable cell that would move less than this in all the time left takes it in one step
@@ -172,15 +172,15 @@ def until_broken(s: Vector, h: float) -> float:
 
 
 @kernel
-def left_over(w: float) -> float:
-    """Return the ion supply w, or none where it is a rounding error: it dies out exponentially, for ever."""
-    return w if w > DRAINED else 0.0
+def left_over(w: float, before: float) -> float:
+    """Return the ion supply w, or none where it has fallen to a rounding error: it dies out exponentially, for ever."""
+    return w if w > DRAINED or w > before else 0.0
 
 
 @kernel
 def take(s: Vector, h: float, x: float, r: float, w: float, u: float) -> None:
     """Make an accepted step of h (s) the state."""
-    s[X], s[R], s[W], s[U] = x, r, left_over(w), u
+    s[X], s[R], s[W], s[U] = x, r, left_over(w, s[W]), u
     s[LEFT] = max(s[LEFT] - h, 0.0)
     s[STEPS] += 1.0
 

@@ -65,6 +65,8 @@ def check(values: Mapping[str, float], card: str) -> None:
         "rtn_p < 1": values["rtn_p"] < 1,
         "read_n is a whole number": values["read_n"] == int(values["read_n"]),
         "read_fast <= read_slow": values["read_fast"] <= values["read_slow"],
+        "q_in is a finite number": values["q_in"] < math.inf,
+        "t_in and t_out are at least 1e-30 s": min(values["t_in"], values["t_out"]) >= 1e-30,
         "area and eps_r are finite": math.isfinite(values["area"] * values["eps_r"]),
     }
     for rule, kept in rules.items():

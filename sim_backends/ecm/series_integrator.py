@@ -253,7 +253,7 @@ def series_longest(w: Vector, h: float, left: float) -> float:
 @kernel
 def series_take(s: Vector, t: Vector, w: Vector, h: float) -> None:
     """Make an accepted step of h (s) the state of both cells."""
-    w[Y + 4], w[Y + 5] = left_over(w[Y + 4]), left_over(w[Y + 5])
+    w[Y + 4], w[Y + 5] = left_over(w[Y + 4], s[W]), left_over(w[Y + 5], t[W])
     s[X], s[R], t[X], t[R], s[W], t[W] = w[Y], w[Y + 1], w[Y + 2], w[Y + 3], w[Y + 4], w[Y + 5]
     s[LEFT] = max(s[LEFT] - h, 0.0)
     s[STEPS] += 1.0

@@ -15,9 +15,9 @@ from labctl.jit import Vector, kernel
 from .filament import GIVEN_UP
 from .integrator import (
     BROKE_DOWN, BURNT_OUT, DAMAGED, DRAINED, FASTER, FIRST, GAMMA, MAX_TRIES, NEAR_X0, ON_SHARE, QUIET, RADIUS, RUNAWAY,
-    RUPTURED, SAFETY, SHORTEST, SLOWER, SUPPLY,
+    RUPTURED, SAFETY, SHORTEST, SLOWER, SUPPLIED, SUPPLY,
 )  # fmt: skip
-from .parameters import LAM_C, N_J, R_N, R_RES, THICKNESS, X_0, X_MIN
+from .parameters import BIP, LAM_C, N_J, R_N, R_RES, THICKNESS, X_0, X_MIN
 from .tile_layout import (
     AGAIN, AMPS, ARRIVES, ATTEMPT, BURNED, DONE, DUE, EMPTY, ENTERED, F_R, F_W, F_X, FOUND_IT, FRESH, G_R, G_U, G_VR, G_VX,
     G_W, G_X, GUESS, K_RR, K_RW, K_RX, K_WR, K_WW, K_WX, K_XR, K_XW, K_XX, LANES, LIMITED, MAY_TRY, MODE, MOVED,
@@ -87,7 +87,7 @@ def complete(w: Vector, k: int) -> None:
     error = 0.5 * h * max(error, SUPPLY * abs(a_w + b_w))
     share = error * w[LANES * PER_TOLERANCE + k] if lane_fits(w, k, x_2, r_2) else 1e6
     takes = staged & ((share < 1.0) | (h <= SHORTEST))
-    y_2 = y_2 if y_2 > DRAINED else 0.0
+    y_2 = y_2 if (y_2 > DRAINED) | (y_2 > y) else 0.0
     # from the stage the end of the step is not far: its voltage, moved along the circuit's solution, is a good guess
     near = u + u_x * (x_2 - w[LANES * Y_X + k]) + u_r * (r_2 - w[LANES * Y_R + k])
     w[LANES * S_H + k] = lane_next(h, wanted, takes, share) if staged else wanted
@@ -215,7 +215,8 @@ def note(w: Vector, k: int) -> None:
     w[LANES * DUE + k] = DONE if over else 0.0
     may = (w[LANES * MAY_TRY + k] > 0.5) & (w[LANES * S_ON + k] <= 0.5) & (w[LANES * S_X_F + k] < w[LANES * X_0 + k])
     tried = w[LANES * TRIED + k]
-    high = 1.0 if u > w[LANES * ATTEMPT + k] else tried
+    grows = ((v_s > 0.0) | (w[LANES * BIP + k] > 0.5)) & (w[LANES * S_W + k] > SUPPLIED)
+    high = 1.0 if (u > w[LANES * ATTEMPT + k]) & grows else tried
     w[LANES * TRIED + k] = (high if may else 0.0) if over else tried
 
 
