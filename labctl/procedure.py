@@ -209,6 +209,8 @@ class Procedure(PyMeasureProcedure):  # type: ignore[misc]
     plot: ClassVar[Plot | None] = None
     #: the state a simulated cell is put into before this recipe runs on it: "pristine" or "formed"
     cell: ClassVar[str] = "formed"
+    #: the simulated device in the example of its help
+    device: ClassVar[str] = "device-2"
     station: Station | None = None
     #: what `shutdown` could not do, if anything; the outputs may then still be on
     shutdown_error: Exception | None = None

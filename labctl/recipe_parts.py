@@ -38,13 +38,14 @@ WORK_COLUMNS: tuple[Column, ...] = (
     Column("reads", "", "int64", "reads of the cell so far in this run, this one included"),
 )
 _COMMON = tuple(column.name for column in READING_COLUMNS)
+#: flags of a reading that is no measurement of the cell: no number, saturated, ended at a threshold, or never applied
+USELESS = Status.INVALID | Status.OVERFLOW | Status.THRESHOLD | Status.SKIPPED
 
 
-class PulseParameters(Procedure):
-    """How every pulse of a recipe is shaped, but for its width and level."""
+class SeriesParameters(Procedure):
+    """What stands in series with the cell, for pulses that stress it and pulses that read it."""
 
-    rise = Number("rise", "s", default=1e-7, minimum=2e-8, maximum=0.033, description="rise time of a pulse")
-    fall = Number("fall", "s", default=1e-7, minimum=2e-8, maximum=0.033, description="fall time of a pulse")
+    device = "synapse"
     series = Number(
         "series",
         "ohm",
@@ -53,6 +54,13 @@ class PulseParameters(Procedure):
         maximum=1e9,
         description="resistance you put in series with the cell; pulses have no compliance, nothing else limits their current",
     )
+
+
+class PulseParameters(SeriesParameters):
+    """How every pulse of a recipe is shaped, but for its width and level."""
+
+    rise = Number("rise", "s", default=1e-7, minimum=2e-8, maximum=0.033, description="rise time of a pulse")
+    fall = Number("fall", "s", default=1e-7, minimum=2e-8, maximum=0.033, description="fall time of a pulse")
     pulse_range = Number(
         "pulse_range",
         "A",
@@ -67,7 +75,7 @@ class PulseParameters(Procedure):
         return Shape(width, self.rise, self.fall, self.pulse_range, self.series)
 
 
-class ReadParameters(Procedure):
+class ReadParameters(SeriesParameters):
     """How the cell is read: by the source meter, or by a pulse of the pulse card."""
 
     v_read = Number("v_read", "V", default=0.7, minimum=-40, maximum=40, description="read voltage")
@@ -110,7 +118,7 @@ class ReadParameters(Procedure):
         """One read at `voltage` (V), by default v_read."""
         level = self.v_read if voltage is None else voltage
         if self.read_with == "pulse":
-            return Shape(self.read_width, current_range=self.read_range or 1e-4).train([level])
+            return Shape(self.read_width, current_range=self.read_range or 1e-4, series=self.series).train([level])
         acquisition = Acquisition(self.integration, current_range=self.read_range or None, live=False)  # one row only
         return Sweep(np.array([level]), self.read_compliance, acquisition=acquisition)
 
@@ -171,16 +179,16 @@ def half_loop(peak: float, step: float) -> FloatArray:
 class Work:
     """What one run does to one cell, counted.
 
-    applied: pulses (of a recipe that counts cycles: cycles) so far; reads: reads so far; current: A, mean of the last read,
-    NaN before the first; conductance: S, likewise. Once a stop was asked for, nothing more is applied: the generators
-    yield nothing.
+    applied: pulses (of a recipe that counts cycles: cycles) so far; reads: reads so far; last: the rows of the last read,
+    None before the first; conductance: S, its mean, NaN where it is no measurement. Once a stop was asked for, nothing more
+    is applied: the generators yield nothing.
     """
 
     def __init__(self, station: Station) -> None:
         self.station = station
         self.applied = 0
         self.reads = 0
-        self.current = float("nan")
+        self.last: Block | None = None
         self.conductance = float("nan")
         self.started = station.clock.now()
 
@@ -210,7 +218,7 @@ class Work:
         for block in self._blocks(request):
             done = self._filled(block, Kind.READ, columns)
             if len(done) and not block.provisional:
-                self.current = float(np.mean(done["current"]))
+                self.last = done
                 self.conductance = float(np.mean(done["conductance"]))
             yield done
 
@@ -263,9 +271,12 @@ class Work:
 
 
 def conductance(block: Block) -> FloatArray:
-    """Current over measured voltage, S; NaN where the voltage is 0 or the reading is no number."""
+    """Current over measured voltage, S; NaN where the voltage is 0 or the reading is no measurement of the cell.
+
+    A current that a compliance limits is one: the voltage measured with it is what the cell had.
+    """
     voltage, current = block["voltage"], block["current"]
-    usable = (voltage != 0) & np.isfinite(current) & ((block["status"] & int(Status.INVALID)) == 0)
+    usable = (voltage != 0) & np.isfinite(current) & ((block["status"] & int(USELESS)) == 0)
     return np.where(usable, current, np.nan) / np.where(usable, voltage, 1.0)
 
 

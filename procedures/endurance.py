@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from labctl.analysis import endurance
+from labctl.analysis import endurance, reads
 from labctl.analysis.endurance import WORDS, Check, Verdict
-from labctl.contracts import Block, Extracted, PulseTrain, Status, Sweep, Waveform
+from labctl.contracts import Block, Extracted, FloatArray, PulseTrain, Status, Sweep, Waveform
 from labctl.procedure import Choice, Count, Number, ParameterError, Plot, Station
 from labctl.pulses import cycles as pulse_cycles
 from labctl.pulses import log_counts
@@ -67,7 +67,7 @@ class Endurance(PulseParameters, ReadParameters, StateParameters):
 
     columns = (
         *WORK_COLUMNS,
-        Column("cycle", "", "int64", "number of the cycle, from 1: cycles applied so far, this one included"),
+        Column("cycle", "", "int64", "number of the cycle, from 1; its second half is the one that resets"),
         Column(
             "segment",
             "",
@@ -80,6 +80,9 @@ class Endurance(PulseParameters, ReadParameters, StateParameters):
             "",
             "int64",
             "of a check's last read: 1 sound, 2 collapse, 3 stuck low, 4 high, 5 no window, 6 unread; else 0",
+        ),
+        Column(
+            "confirmed", "", "int64", "1 where enough checks in a row failed, so that the verdict ends the run; else 0"
         ),
     )
     plot = Plot("cycle", "conductance", log=True, log_x=True, each="segment", names=((1, "on"), (-1, "off")))
@@ -158,41 +161,46 @@ class Endurance(PulseParameters, ReadParameters, StateParameters):
 
     def _cycle(self, work: Work, watch: _Watch, number: int, drawn: bool) -> Iterator[Block]:
         """One cycle whose states are read; its last read carries the verdict."""
-        currents: list[float] = []
+        on: Block | None = None
         for sign in (SET, RESET):
-            mark: dict[str, Any] = {"cycle": number, "segment": sign, "checks": watch.checks + 1, "verdict": 0}
+            checks = watch.checks + 1
+            mark: dict[str, Any] = {"cycle": number, "segment": sign, "checks": checks, "verdict": 0, "confirmed": 0}
             stimulus = self.stimulus(sign)
             if isinstance(stimulus, Sweep):
                 yield from work.sweep(stimulus, keep=drawn, **mark)
             else:
                 yield from work.pulse(stimulus, 1, self.rest, **mark)
             for block in work.read(self.read_request(), self.wait, **mark):
-                if block.provisional or sign == SET:
+                if block.provisional or on is None:
                     yield block
                 else:
-                    verdict = watch.look(Check(abs(currents[0]), abs(work.current)))
-                    yield block.with_columns(verdict=int(verdict))
+                    verdict = watch.look(on, block)
+                    yield block.with_columns(verdict=int(verdict), confirmed=int(watch.dead))
             if work.stopped():
                 return
-            currents.append(work.current)
+            on = work.last
 
     @classmethod
     def extract(cls, columns: Mapping[str, NDArray[Any]]) -> list[Extracted]:
         """Cycles applied and read, how it ended and by which criteria, the window at start and end."""
-        reads = columns["kind"] == Kind.READ
-        last = reads & (columns["verdict"] != Verdict.NONE)
+        read = columns["kind"] == Kind.READ
+        last = read & (columns["verdict"] != Verdict.NONE)
         checked, verdicts = columns["cycle"][last], columns["verdict"][last]
-        on = reads & (columns["segment"] == SET) & np.isin(columns["cycle"], checked)
-        currents = np.abs(columns["current"][on]), np.abs(columns["current"][last])
-        flagged = int(np.count_nonzero((on | last) & (columns["status"] != Status.NORMAL)))
+        on = read & (columns["segment"] == SET) & np.isin(columns["cycle"], checked)
+        seen = columns["status"] & int(Status.PROVISIONAL) == 0  # what a stop cut short shows no half of a cycle
+        finished = (columns["segment"] == RESET) & (read | seen)
         return [
-            *endurance.counts(columns["cycle"], checked),
-            *endurance.end(checked, verdicts),
-            *endurance.window(*currents, verdicts == Verdict.SOUND),
-            Extracted(
-                "flagged reads", flagged, "", float("nan"), "reads whose status is not normal; they are counted in"
-            ),
+            *endurance.counts(columns["cycle"], columns["cycle"][finished], checked),
+            *endurance.end(checked, verdicts, bool(np.any(columns["confirmed"][last]))),
+            *endurance.window(_judged(columns, on), _judged(columns, last), verdicts == Verdict.SOUND),
+            endurance.flagged(columns["status"][on | last]),
         ]
+
+
+def _judged(columns: Mapping[str, NDArray[Any]] | Block, rows: NDArray[np.bool_] | slice) -> FloatArray:
+    """The currents (A) by which some reads are judged."""
+    level, voltage, current, status = (columns[name][rows] for name in ("level", "voltage", "current", "status"))
+    return endurance.judged(level, voltage, current, status)
 
 
 class _Watch:
@@ -207,16 +215,18 @@ class _Watch:
         self.first: Check | None = None
         self.sound: Check | None = None
         self.last: Check | None = None
+        self.status: NDArray[np.int64] = np.empty(0, dtype=np.int64)
 
     @property
     def dead(self) -> bool:
         """Whether enough checks in a row failed."""
         return self.failing >= self.confirm
 
-    def look(self, check: Check) -> Verdict:
-        """Judge a check."""
+    def look(self, on: Block, off: Block) -> Verdict:
+        """Judge a check by the reads of both states."""
+        check = Check(*(float(np.mean(_judged(block, slice(None)))) for block in (on, off)))
         self.verdict = endurance.judge(check, self.first, self.sound, self.window)
-        self.last = check
+        self.last, self.status = check, np.concatenate([on["status"], off["status"]])
         self.checks += 1
         if self.verdict == Verdict.SOUND:
             self.first, self.sound, self.failing = self.first or check, check, 0
@@ -226,11 +236,20 @@ class _Watch:
 
     def words(self) -> str:
         """The last verdict as an event."""
-        return "window held" if self.verdict == Verdict.SOUND else WORDS[self.verdict]
+        if self.verdict == Verdict.SOUND:
+            return "window held"
+        return WORDS[self.verdict] if self.dead else "unconfirmed"
 
     def details(self) -> dict[str, Any]:
-        """What the event says beside the cycle."""
+        """What the event says beside the cycle: the last check, what too few failing checks look like, flags of the reads."""
         if self.last is None:
             return {}
-        currents = {"i_on": show(self.last.on, "A"), "i_off": show(self.last.off, "A")}
-        return {"cycles_read": self.checks, "on_off": self.last.ratio, **currents}
+        found: dict[str, Any] = {"cycles_read": self.checks, "on_off": self.last.ratio}
+        for name, current in (("i_on", self.last.on), ("i_off", self.last.off)):
+            found[name] = show(current, "A") if np.isfinite(current) else "not read"
+        if self.failing and not self.dead:
+            found["looks_like"] = (
+                f"{WORDS[self.verdict]}, in {self.failing} of the {self.confirm} checks that make a verdict"
+            )
+        flags = reads.reasons(self.status)
+        return {**found, "flagged": flags} if flags else found

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from labctl.analysis import plasticity
-from labctl.contracts import Block, Extracted, FloatArray, PulseTrain, Status, Sweep
+from labctl.analysis import plasticity, reads
+from labctl.contracts import Block, Extracted, FloatArray, PulseTrain, Sweep
 from labctl.procedure import Choice, Count, Number, ParameterError, Plot, Station
 from labctl.pulses import log_times
 from labctl.quantities import Column
@@ -17,6 +17,10 @@ from labctl.recipe_parts import WORK_COLUMNS, Kind, PreparedParameters, PulsePar
 
 BRANCHES = {1: "potentiation", -1: "depression"}
 KEPT, DISTURBED = 2, 3  # segments, with the sign of the branch
+NAMES = (
+    (0, "before"), (1, "potentiation"), (-1, "depression"),
+    (2, "kept"), (-2, "kept"), (3, "disturbed"), (-3, "disturbed"),
+)  # fmt: skip
 SHARES = {"none": 0.0, "half": 1 / 2, "third": 1 / 3}
 
 
@@ -47,12 +51,7 @@ class PotentiationDepression(PulseParameters, ReadParameters, PreparedParameters
         "width", "s", default=20e-6, minimum=6e-8, maximum=0.4, description="width of a pulse at half height"
     )
     width_last = Number(
-        "width_last",
-        "s",
-        default=100e-6,
-        minimum=6e-8,
-        maximum=0.4,
-        description="width of the last pulse (width scheme)",
+        "width_last", "s", default=100e-6, minimum=6e-8, maximum=0.4, description="width of the last one (width scheme)"
     )
     repeats = Count("repeats", default=1, minimum=1, maximum=1000, description="reads after each pulse")
     keep = Number(
@@ -67,7 +66,7 @@ class PotentiationDepression(PulseParameters, ReadParameters, PreparedParameters
         "disturb",
         tuple(SHARES),
         default="none",
-        description="half-select disturb in a further cycle: pulses at a half or a third of the greatest amplitudes",
+        description="half-select disturb in a further cycle: longest pulses at a half or a third of the greatest amplitude",
     )
     disturb_pulses = Count(
         "disturb_pulses", default=100, minimum=1, maximum=10_000, description="half-select pulses of each polarity"
@@ -86,20 +85,7 @@ class PotentiationDepression(PulseParameters, ReadParameters, PreparedParameters
         Column("amplitude", "V", meaning="level of the last pulse", label="pulse amplitude"),
         Column("width", "s", meaning="width of the last pulse at half height"),
     )
-    plot = Plot(
-        "applied",
-        "conductance",
-        each="segment",
-        names=(
-            (0, "before"),
-            (1, "potentiation"),
-            (-1, "depression"),
-            (2, "kept"),
-            (-2, "kept"),
-            (3, "disturbed"),
-            (-3, "disturbed"),
-        ),
-    )
+    plot = Plot("applied", "conductance", each="segment", names=NAMES)
 
     def check(self) -> None:
         """Refuse reads at 0 V, pulses of no top, amplitudes of 0 V, and periods too short for a half-select pulse."""
@@ -110,8 +96,10 @@ class PotentiationDepression(PulseParameters, ReadParameters, PreparedParameters
         for name in ("pot_first", "pot_last", "dep_first", "dep_last"):
             if getattr(self, name) == 0:
                 raise ParameterError(f"{name} = 0 V is no pulse")
-        if self.disturb != "none" and self.disturb_period < 2 * self.width:
-            raise ParameterError(f"disturb_period = {self.disturb_period:g} s is below twice width = {self.width:g} s")
+        name = "width_last" if self.scheme == "width" and self.width_last > self.width else "width"
+        width = getattr(self, name)
+        if self.disturb != "none" and self.disturb_period < 2 * width:
+            raise ParameterError(f"disturb_period = {self.disturb_period:g} s is below twice {name} = {width:g} s")
 
     def expected_rows(self) -> int:
         """All sweeps, pulses and reads."""
@@ -136,12 +124,17 @@ class PotentiationDepression(PulseParameters, ReadParameters, PreparedParameters
         return log_times(min(1.0, float(self.keep)), self.keep, 1) if self.keep > 0 else np.empty(0)
 
     def half_selected(self) -> list[PulseTrain]:
-        """The pulses a half-selected cell sees while others are potentiated, and while they are depressed."""
-        if self.disturb == "none":
-            return []
-        peaks = [max(pair, key=abs) for pair in ((self.pot_first, self.pot_last), (self.dep_first, self.dep_last))]
-        shape, share = self.shape(self.width), SHARES[self.disturb]
-        return [shape.train([share * peak], self.disturb_pulses, self.disturb_period, measured=False) for peak in peaks]
+        """The pulses a half-selected cell sees while others are potentiated, and while they are depressed.
+
+        They have a share of the greatest amplitude, and the longest width, of the pulses that are really applied.
+        """
+        return [] if self.disturb == "none" else [self._half_selected(self.branch(sign)) for sign in BRANCHES]
+
+    def _half_selected(self, branch: list[PulseTrain]) -> PulseTrain:
+        peak = max((float(train.amplitudes[0]) for train in branch), key=abs)
+        shape = self.shape(max(train.width for train in branch))
+        level = SHARES[self.disturb] * peak
+        return shape.train([level], self.disturb_pulses, self.disturb_period, measured=False)
 
     def requests(self) -> list[Sweep | PulseTrain]:
         """The preparing sweep, the read, every pulse of one cycle, the half-select pulses."""
@@ -188,74 +181,109 @@ class PotentiationDepression(PulseParameters, ReadParameters, PreparedParameters
                 **mark,
                 "pulse": lot * self.disturb_pulses,
                 "amplitude": float(train.amplitudes[0]),
-                "width": self.width,
+                "width": train.width,
             }
             yield from work.pulse(train, train.pulses, self.wait, **mark)
             yield from work.read(self.read_request(), self.wait, **mark)
 
     @classmethod
     def extract(cls, columns: Mapping[str, NDArray[Any]]) -> list[Extracted]:
-        """Linearity, nonlinearity and range of both branches, asymmetry, levels, what keeping and disturbing changed."""
-        reads = (columns["kind"] == Kind.READ) & (columns["status"] == Status.NORMAL)
-        rows = {name: column[reads] for name, column in columns.items()}
-        disturbed = rows["cycle"][np.abs(rows["segment"]) == DISTURBED]
-        own = rows["cycle"] < (disturbed.min() if disturbed.size else np.inf)
-        trains = {sign: _branches({name: column[own] for name, column in rows.items()}, sign) for sign in BRANCHES}
-        found = [item for sign, train in trains.items() for item in _of_branch(train, BRANCHES[sign])]
-        pairs = zip(trains[1], trains[-1], strict=False)
-        found.append(
-            plasticity.over_cycles([plasticity.asymmetry(_means(up)[1:], _means(down)[1:]) for up, down in pairs])
-        )
+        """Linearity, nonlinearity and range of both branches, asymmetry, levels, what keeping and disturbing changed.
+
+        Every read keeps its place, as no number where it is not usable. Branches that a stop cut short are left out.
+        """
+        rows = {name: column[columns["kind"] == Kind.READ] for name, column in columns.items()}
+        good = reads.usable(rows["status"]) & np.isfinite(rows["conductance"])
+        rows["conductance"] = np.where(good, rows["conductance"], np.nan)
+        trains = _trains(rows, _whole(columns))
+        found = [item for sign in BRANCHES for item in _of_branch([pair[sign] for pair in trains], BRANCHES[sign])]
+        found.append(plasticity.over_cycles([_asymmetry(pair) for pair in trains]))
         found += [item for sign in BRANCHES for item in (_kept(rows, sign), *_disturbed(rows, sign))]
+        found += [_incomplete(trains), reads.left_out(rows["status"][~good])]
         return [item for item in found if item is not None]
 
 
-Levels = list[FloatArray]
+Levels = list[FloatArray]  #: a branch: the conductances read before it and after each of its pulses
+Rows = Mapping[str, NDArray[Any]]
 
 
-def _branches(rows: Mapping[str, NDArray[Any]], sign: int) -> list[Levels]:
-    """For each cycle the last read before a branch and those after each of its pulses: a list of arrays over repeated reads."""
-    found = []
-    for cycle in np.unique(rows["cycle"][rows["segment"] == sign]):
-        mine = np.flatnonzero((rows["segment"] == sign) & (rows["cycle"] == cycle))
-        values, pulses = rows["conductance"][mine], rows["pulse"][mine]
-        before = rows["conductance"][: mine[0]][-1:]
-        found.append([before, *(values[pulses == pulse] for pulse in range(1, int(pulses.max()) + 1))])
-    return found
+def _whole(columns: Rows) -> int:
+    """How many pulses a branch has; 0 where no branch is known to have had all, as a second one begins only then."""
+    potentiation = columns["segment"] == 1
+    if not np.any(columns["segment"] == -1) or not potentiation.any():
+        return 0
+    return int(columns["pulse"][potentiation].max())
+
+
+def _trains(rows: Rows, whole: int) -> list[dict[int, Levels | None]]:
+    """For each cycle but that of half-select disturb its branches by sign; None for one that a stop cut short."""
+    disturbed = rows["cycle"][np.abs(rows["segment"]) == DISTURBED]
+    own = (np.abs(rows["segment"]) == 1) & (rows["cycle"] < (disturbed.min() if disturbed.size else np.inf))
+    return [{sign: _branch(rows, sign, cycle, whole) for sign in BRANCHES} for cycle in np.unique(rows["cycle"][own])]
+
+
+def _branch(rows: Rows, sign: int, cycle: int, whole: int) -> Levels | None:
+    """The read directly before a branch and those after each of its pulses, None unless it has all `whole` pulses."""
+    mine = np.flatnonzero((rows["segment"] == sign) & (rows["cycle"] == cycle))
+    values, pulses = rows["conductance"][mine], rows["pulse"][mine]
+    if whole == 0 or not mine.size or pulses.max() < whole:
+        return None
+    before = rows["conductance"][: mine[0]][-1:]
+    return [before, *(values[pulses == pulse] for pulse in range(1, whole + 1))]
 
 
 def _means(levels: Levels) -> FloatArray:
-    """The mean read of each level; NaN where none is usable."""
-    return np.array([float(np.mean(level)) if level.size else np.nan for level in levels])
+    """The mean of the usable reads of each level; NaN where none is usable."""
+    kept = [level[np.isfinite(level)] for level in levels]
+    return np.array([float(level.mean()) if level.size else np.nan for level in kept])
 
 
-def _of_branch(cycles: list[Levels], name: str) -> list[Extracted | None]:
+def _of_branch(cycles: list[Levels | None], name: str) -> list[Extracted | None]:
     """Linearity from the read before the first pulse on, so that a jump by it counts; range and levels after pulses."""
-    means = [_means(levels) for levels in cycles]
+    means = [None if levels is None else _means(levels) for levels in cycles]
     found = [
-        plasticity.over_cycles([plasticity.linearity(values, name) for values in means]),
-        plasticity.over_cycles([plasticity.nonlinearity(values, name) for values in means]),
-        plasticity.over_cycles([plasticity.dynamic_range(values[1:], name) for values in means]),
+        plasticity.over_cycles([None if values is None else figure(values, name) for values in means])
+        for figure in (plasticity.linearity, plasticity.nonlinearity)
     ]
-    shortest = min((len(levels) for levels in cycles), default=0)
-    pooled = [np.concatenate([levels[k] for levels in cycles]) for k in range(1, shortest)]
-    return [*found, plasticity.levels_apart(pooled, name)]
+    ranges = [None if values is None else plasticity.dynamic_range(values[1:], name) for values in means]
+    whole = [levels[1:] for levels in cycles if levels is not None]
+    pooled = [np.concatenate(level) for level in zip(*whole, strict=True)]
+    return [*found, plasticity.over_cycles(ranges), plasticity.levels_apart(pooled, name)]
 
 
-def _kept(rows: Mapping[str, NDArray[Any]], sign: int) -> Extracted | None:
-    """How far a kept level drifted."""
-    kept = rows["segment"] == KEPT * sign
-    if not kept.any():
+def _asymmetry(pair: Mapping[int, Levels | None]) -> Extracted | None:
+    """Of the two branches of a cycle, if both are whole."""
+    up, down = pair[1], pair[-1]
+    return None if up is None or down is None else plasticity.asymmetry(_means(up), _means(down))
+
+
+def _incomplete(trains: list[dict[int, Levels | None]]) -> Extracted | None:
+    """How many branches were left out."""
+    count = sum(levels is None for pair in trains for levels in pair.values())
+    if count == 0:
         return None
-    train = (rows["segment"] == sign) & (rows["cycle"] == rows["cycle"][kept][0])
-    before = rows["conductance"][train][-1] if train.any() else np.nan
-    seconds = rows["elapsed"][kept][-1] - (rows["elapsed"][train][-1] if train.any() else np.nan)
-    words = f"after {seconds:.4g} s with nothing applied but {int(kept.sum())} reads"
-    return plasticity.change(float(before), rows["conductance"][kept], f"drift after {BRANCHES[sign]}", words)
+    words = (
+        f"of {2 * len(trains)} branches of the cycles begun, cut short by a stop or not begun, or not known to be complete;"
+        " left out of linearity, range, levels and asymmetry"
+    )
+    return Extracted("incomplete branches", float(count), "", float("nan"), words)
 
 
-def _disturbed(rows: Mapping[str, NDArray[Any]], sign: int) -> Iterator[Extracted | None]:
-    """What each lot of half-select pulses changed, against the read before the lot."""
+def _kept(rows: Rows, sign: int) -> Extracted | None:
+    """How far a kept level drifted from the read directly before the time it was kept to the last usable one."""
+    kept = np.flatnonzero(rows["segment"] == KEPT * sign)
+    good = kept[np.isfinite(rows["conductance"][kept])]
+    if not good.size or kept[0] == 0:
+        return None
+    before, last = kept[0] - 1, good[-1]
+    seconds = rows["elapsed"][last] - rows["elapsed"][before]
+    words = f"after {seconds:.4g} s with nothing applied but {last - before} reads"
+    after = rows["conductance"][last : last + 1]
+    return plasticity.change(float(rows["conductance"][before]), after, f"drift after {BRANCHES[sign]}", words)
+
+
+def _disturbed(rows: Rows, sign: int) -> Iterator[Extracted | None]:
+    """What each lot of half-select pulses changed, against the read directly before the lot."""
     after = np.flatnonzero(rows["segment"] == DISTURBED * sign)
     for row in after:
         applied = rows["pulse"][row] - (rows["pulse"][after[0]] if row != after[0] else 0)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from labctl.analysis import reads
 from labctl.contracts import Block, Extracted, FloatArray, PulseTrain, Sweep
 from labctl.procedure import Count, Number, ParameterError, Plot, Station, levels_between
 from labctl.quantities import Column
@@ -135,16 +136,20 @@ class PulseVerify(PulseParameters, ReadParameters, PreparedParameters):
             if block.provisional:
                 yield block
                 continue
-            reason = self._reason(work.conductance, aim, stairs, attempt)
+            flagged = reads.reasons(block["status"])
+            reason = self._reason(work.conductance, aim, stairs, attempt, flagged)
             yield block.with_columns(verdict=_verdict(reason))
         return reason
 
-    def _reason(self, conductance: float, aim: float, stairs: _Stairs, attempt: int) -> str:
-        """The event a read leads to, "" for a further pulse; turns the staircase the way the cell must go."""
+    def _reason(self, conductance: float, aim: float, stairs: _Stairs, attempt: int, flagged: str) -> str:
+        """The event a read leads to, "" for a further pulse; turns the staircase the way the cell must go.
+
+        flagged: what the instrument says is wrong with the read, "" for nothing.
+        """
         if abs(conductance / aim - 1.0) <= self.tolerance:
             return "reached"
         if not np.isfinite(conductance):
-            return "not reached: the read is no number"
+            return "not reached: the read is no number" + (f" ({flagged})" if flagged else "")
         if attempt == self.max_pulses:
             return f"not reached: {self.max_pulses} pulses used up"
         stairs.turn(UP if conductance < aim else DOWN)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from labctl.analysis import retention
+from labctl.analysis import reads, retention
 from labctl.contracts import Block, Extracted, PulseTrain, Status, Sweep
 from labctl.procedure import Choice, Count, Number, ParameterError, Plot, Station
 from labctl.pulses import log_counts
@@ -110,9 +110,10 @@ class ReadDisturb(PulseParameters, ReadParameters, StateParameters):
     @classmethod
     def extract(cls, columns: Mapping[str, NDArray[Any]]) -> list[Extracted]:
         """The change of each state by all stressing pulses, and how many change it by 10 %."""
-        found: list[Extracted | None] = []
+        read = columns["kind"] == Kind.READ
+        found = [reads.left_out(columns["status"][read & (columns["status"] != Status.NORMAL)])]
         for state, word in WORDS.items():
-            rows = (columns["kind"] == Kind.READ) & (columns["state"] == state) & (columns["status"] == Status.NORMAL)
+            rows = read & (columns["state"] == state) & (columns["status"] == Status.NORMAL)
             counts, current = columns["stressed"][rows].astype(np.float64), columns["current"][rows]
             found.append(retention.disturbed(counts, current, f"disturb of the {word} state"))
             found.append(retention.reads_to_change(counts, current, f"pulses to disturb the {word} state"))

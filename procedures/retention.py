@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
-from labctl.analysis import retention
+from labctl.analysis import reads, retention
 from labctl.contracts import Block, Extracted, FloatArray, PulseTrain, Status, Sweep
 from labctl.procedure import Choice, Count, Flag, Number, ParameterError, Plot, Station
 from labctl.pulses import linear_times, log_times
@@ -144,21 +145,41 @@ class Retention(PulseParameters, ReadParameters, StateParameters):
         for state, (times, current) in kept.items():
             found.append(retention.drift_exponent(times, current, f"drift exponent {WORDS[state]}"))
             found.append(retention.failure_time(times, current, f"time to failure {WORDS[state]}"))
-        common = min(times.size for times, _ in kept.values())
-        halves = _reads(columns, ON, 2)[1]
-        for place, words in enumerate(("start", "end")):
-            row = place * (common - 1)
-            if common:
-                when = f"read {kept[ON][0][row]:.3g} s after writing"
-                found.append(retention.on_off(kept[ON][1][row], kept[OFF][1][row], f"on/off at the {words}", when))
-            if halves.size > place and kept[ON][1].size:
-                full, when = kept[ON][1][-place], f"on state, {words}"
-                found.append(retention.selectivity(full, halves[place], f"selectivity at the {words}", when))
+        found += [*_windows(kept[ON], kept[OFF]), *_selectivities(columns)]
+        read = columns["kind"] == Kind.READ
+        found.append(reads.left_out(columns["status"][read & (columns["status"] != Status.NORMAL)]))
         return [item for item in found if item is not None]
 
 
-def _reads(columns: Mapping[str, NDArray[Any]], state: int, segment: int) -> tuple[FloatArray, FloatArray]:
+Reads = tuple[FloatArray, FloatArray]  #: ages, s, and currents, A
+
+
+def _reads(columns: Mapping[str, NDArray[Any]], state: int, segment: int) -> Reads:
     """Ages (s) and currents (A) of the unflagged reads of one state at one voltage."""
     rows = (columns["kind"] == Kind.READ) & (columns["status"] == Status.NORMAL)
     rows &= (columns["state"] == state) & (columns["segment"] == segment)
     return columns["age"][rows], columns["current"][rows]
+
+
+def _windows(on: Reads, off: Reads) -> list[Extracted | None]:
+    """On/off of the first and the last age at which both states were read."""
+    pairs = retention.same_age(on[0], off[0])
+    found = []
+    for words, (k, other) in zip(("start", "end"), [*pairs[:1], *pairs[1:][-1:]], strict=False):
+        when = f"read {on[0][k]:.3g} s (on) and {off[0][other]:.3g} s (off) after writing"
+        found.append(retention.on_off(on[1][k], off[1][other], f"on/off at the {words}", when))
+    return found
+
+
+def _selectivities(columns: Mapping[str, NDArray[Any]]) -> list[Extracted | None]:
+    """Of each read at half the voltage and the one directly before it, both unflagged: on state, start and end."""
+    mine = (columns["kind"] == Kind.READ) & (columns["state"] == ON)
+    segment, age = columns["segment"][mine], columns["age"][mine]
+    current = np.where(columns["status"][mine] == Status.NORMAL, columns["current"][mine], np.nan)
+    found = []
+    for words, row in zip(("start", "end"), np.flatnonzero(segment == 2), strict=False):
+        if row and segment[row - 1] == 1:
+            when = f"on state, {age[row - 1]:.3g} s after writing"
+            name = f"selectivity at the {words}"
+            found.append(retention.selectivity(float(current[row - 1]), float(current[row]), name, when))
+    return found

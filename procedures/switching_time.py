@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from labctl.analysis import kinetics
+from labctl.analysis import kinetics, reads
 from labctl.contracts import Block, Extracted, PulseTrain, Status, Sweep, Waveform
 from labctl.procedure import Number, ParameterError, Plot, Station
 from labctl.pulses import ticks
@@ -16,6 +16,14 @@ from labctl.quantities import Column, show
 from labctl.recipe_parts import WORK_COLUMNS, Kind, PreparedParameters, PulseParameters, ReadParameters, Work
 
 LEAD = 1e-6  #: s at 0 V before and after the pulse, so that its edges are captured; above the 100 ns of the manual (D 7-19)
+
+#: flags of samples that are not the cell's current, and what to do about them
+SPOILS = (
+    (Status.OVERFLOW, "beyond pulse_range; take a larger one"),
+    (Status.THRESHOLD | Status.COMPLIANCE, "limited by the pulse card; take a lower amplitude or a larger pulse_range"),
+    (Status.SKIPPED, "not applied"),
+    (Status.INVALID, "no measurement of the cell"),
+)
 
 
 class SwitchingTime(PulseParameters, ReadParameters, PreparedParameters):
@@ -37,9 +45,9 @@ class SwitchingTime(PulseParameters, ReadParameters, PreparedParameters):
         "sample_rate",
         "",
         default=1e7,
-        minimum=1e3,
+        minimum=0,
         maximum=2e8,
-        description="samples a second (the card takes 200e6/n)",
+        description="samples a second (the card takes 200e6/n); 0: the instrument's choice, as old software wants it",
     )
     pulse_range = Number(
         "pulse_range",
@@ -79,7 +87,7 @@ class SwitchingTime(PulseParameters, ReadParameters, PreparedParameters):
         """The pulses, in the order applied."""
         shape = self.shape(self.width)
         levels = [level for level in (self.amplitude, self.second) if level != 0]
-        return [shape.captured(level, ticks(LEAD), self.sample_rate) for level in levels]
+        return [shape.captured(level, ticks(LEAD), self.sample_rate or None) for level in levels]
 
     def requests(self) -> list[Sweep | PulseTrain | Waveform]:
         """The preparing sweep, the read, the pulses."""
@@ -110,24 +118,50 @@ class SwitchingTime(PulseParameters, ReadParameters, PreparedParameters):
 
     @classmethod
     def extract(cls, columns: Mapping[str, NDArray[Any]]) -> list[Extracted]:
-        """The switching time of each pulse, and the current read before and after; no time where too little changed."""
+        """The switching time of each pulse, and the current read before and after; no time where too little changed.
+
+        No number, with the reason, where samples are beyond the range, a stop cut the pulse short, or a read is flagged.
+        """
         found: list[Extracted | None] = []
-        reads = (columns["kind"] == Kind.READ) & (columns["status"] == Status.NORMAL)
-        found.append(_state(columns, reads & (columns["applied"] == 0), "I before"))
+        read = columns["kind"] == Kind.READ
+        found.append(_state(columns, read & (columns["applied"] == 0), "I before"))
         for number in np.unique(columns["applied"][columns["kind"] == Kind.SAMPLE]):
             mine = columns["applied"] == number
-            top = mine & (columns["part"] == 1) & ((columns["status"] & int(Status.INVALID)) == 0)
             level = float(columns["amplitude"][mine][0])
-            name = "t_set" if level > 0 else "t_reset"
-            found.append(kinetics.half_change(columns["pulse_time"][top], columns["current"][top], name))
-            found.append(_state(columns, reads & mine, f"I after {level:+.3g} V"))
+            samples = mine & (columns["kind"] == Kind.SAMPLE)
+            found.append(_time(columns, samples, "t_set" if level > 0 else "t_reset"))
+            found.append(_state(columns, read & mine, f"I after {level:+.3g} V"))
         return [item for item in found if item is not None]
 
 
+def _time(columns: Mapping[str, NDArray[Any]], samples: NDArray[np.bool_], name: str) -> Extracted | None:
+    """The switching time of the pulse with these samples; NaN with the reason where they do not show it."""
+    top = samples & (columns["part"] == 1)
+    reason = _no_time(columns["status"][samples], columns["status"][top])
+    if reason:
+        return Extracted(name, float("nan"), "s", float("nan"), f"no time: {reason}")
+    return kinetics.half_change(columns["pulse_time"][top], columns["current"][top], name)
+
+
+def _no_time(status: NDArray[np.int64], top: NDArray[np.int64]) -> str:
+    """Why samples give no time, "" where they do; status, top: of all samples, of those it is drawn from."""
+    if reads.marked(status, Status.PROVISIONAL).any():
+        return "a stop cut the pulse short"
+    for flags, words in SPOILS:
+        count = int(np.count_nonzero(reads.marked(top, flags)))
+        if count:
+            return f"{count} of {top.size} samples {words}"
+    return ""
+
+
 def _state(columns: Mapping[str, NDArray[Any]], rows: NDArray[np.bool_], name: str) -> Extracted | None:
-    """The current of the last of some reads."""
+    """The current of the last of some reads; NaN with the reason where that is flagged."""
     at = np.flatnonzero(rows)
     if at.size == 0:
         return None
-    current, level = float(columns["current"][at[-1]]), float(columns["level"][at[-1]])
-    return Extracted(name, current, "A", float("nan"), f"read at {level:.3g} V", (int(at[-1]),))
+    last = int(at[-1])
+    current, level = float(columns["current"][last]), float(columns["level"][last])
+    flagged = reads.reasons(columns["status"][at[-1:]])
+    if flagged:
+        return Extracted(name, float("nan"), "A", float("nan"), f"read at {level:.3g} V: {flagged}", (last,))
+    return Extracted(name, current, "A", float("nan"), f"read at {level:.3g} V", (last,))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from labctl.analysis import kinetics
+from labctl.analysis import kinetics, reads
 from labctl.contracts import Block, Extracted, FloatArray, Status, Waveform
 from labctl.procedure import Count, Number, ParameterError, Plot, Station
 from labctl.pulses import log_times, ticks
@@ -62,6 +62,7 @@ class TransientRelaxation(PulseParameters):
         *WORK_COLUMNS,
         Column("delay", "s", meaning="from the end of the pulse to the middle of what is measured of the read"),
     )
+    device = "selector"
     plot = Plot("delay", "conductance", log=True, log_x=True, each="kind", names=((0, "read"),))
 
     def check(self) -> None:
@@ -117,12 +118,12 @@ class TransientRelaxation(PulseParameters):
     @classmethod
     def extract(cls, columns: Mapping[str, NDArray[Any]]) -> list[Extracted]:
         """The half-life of the current after the pulse, and a time constant where the decay is one exponential."""
-        harmless = columns["status"] | int(
-            Status.LOAD_LINE
-        )  # what the source's resistance takes is nothing at a small read
-        usable = (columns["kind"] == Kind.READ) & (harmless == Status.LOAD_LINE)
+        read = columns["kind"] == Kind.READ
+        harmless = (columns["status"] & ~int(Status.LOAD_LINE)) == 0  # its resistance takes nothing from a small read
+        usable = read & harmless
         delays, current = columns["delay"][usable], columns["current"][usable]
         times = np.unique(delays)
         means = np.array([float(current[delays == time].mean()) for time in times])
         found = [kinetics.half_life(times, means), kinetics.relaxation_time(times, means)]
+        found.append(reads.left_out(columns["status"][read & ~harmless]))
         return [item for item in found if item is not None]

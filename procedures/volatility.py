@@ -70,6 +70,7 @@ class Volatility(Procedure):
     )
     plot = Plot("level", "current", log=True)
     cell = "pristine"
+    device = "device-3"
 
     def check(self) -> None:
         """Refuse steps larger than their peaks, and compliances that do not rise."""

@@ -227,7 +227,9 @@ def test_window_and_selectivity_of_the_synapse() -> None:
     low, half = look(stack), look(stack, 0.35)
     assert low == pytest.approx(1.2e-5, rel=0.1)
     assert high == pytest.approx(9.05e-10, rel=0.1)
-    assert 1e5 / 1.5 < low / half < 1.6e5  # 1.53e5: with a look after 0.1 s of rest it misses the factor 1.5 by a little
+    assert (
+        1e5 / 1.5 < low / half < 1.6e5
+    )  # 1.53e5: with a look after 0.1 s of rest it misses the factor 1.5 by a little
     sweep(stack, there_and_back(-3.0, 0.02), math.inf, 0.02)
     assert look(stack) == pytest.approx(high, rel=0.01)
 

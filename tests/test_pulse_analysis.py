@@ -8,10 +8,9 @@ import pytest
 from labctl import pulses
 from labctl.analysis import endurance, kinetics, plasticity, retention
 from labctl.analysis.endurance import Check, Verdict
-from labctl.contracts import Block, Measure, Status
+from labctl.contracts import Measure
 from labctl.procedure import ParameterError
 from labctl.quantities import Limits
-from labctl.recipe_parts import conductance
 
 TIMES = np.linspace(0.3e-6, 135e-6, 1348)
 
@@ -102,6 +101,16 @@ def test_asymmetry_of_mirror_images_is_none_at_all() -> None:
     shifted = plasticity.asymmetry(up, up[::-1] + 15)
     assert shifted is not None
     assert shifted.value == pytest.approx(0.5)
+    assert plasticity.asymmetry(up, up[:0:-1]) is None, "branches of unlike length have none"
+
+
+def test_what_was_left_out_is_in_the_words() -> None:
+    found = plasticity.dynamic_range(np.array([1.0, 2.0, np.nan]), "x")
+    assert found is not None
+    assert "2 of 3 levels" in found.definition
+    one = plasticity.over_cycles([found, None])
+    assert one is not None
+    assert one.definition == f"{found.definition}; 1 of 2 cycles"
 
 
 @pytest.mark.parametrize(("spread", "levels"), [(0.01, 10), (0.1, 10), (0.2, 5), (10.0, 1)])
@@ -156,6 +165,13 @@ def test_nothing_comes_of_nothing() -> None:
     assert retention.on_off(1.0, 0.0, "x", "") is None
 
 
+def test_reads_of_two_states_pair_by_age() -> None:
+    on, off = np.array([1.0, 10.0, 100.0]), np.array([1.02, 103.0])
+    assert retention.same_age(on, off) == [(0, 0), (2, 1)]
+    assert retention.same_age(off, on) == [(0, 0), (1, 2)]
+    assert retention.same_age(on, np.empty(0)) == []
+
+
 # -- endurance --------------------------------------------------------------------------------------------------------
 FIRST = Check(1e-5, 1e-9)
 
@@ -190,6 +206,21 @@ def test_the_end_is_where_the_last_run_of_failures_begins() -> None:
     assert passing.value == 1
     assert endurance.end(cycles, np.full(6, sound))[0].name == "cycles survived"
     assert endurance.end(np.empty(0), np.empty(0)) == []
+
+
+def test_too_few_failing_checks_make_no_death() -> None:
+    cycles, verdicts = np.array([1, 2, 3]), np.array([Verdict.SOUND, Verdict.SOUND, Verdict.STUCK_LOW])
+    survived, end, _ = endurance.end(cycles, verdicts, confirmed=False)
+    assert (survived.name, survived.value) == ("cycles survived", 2)
+    assert (end.name, end.value) == ("end: unconfirmed", 3)
+    assert "looks like stuck low" in end.definition
+
+
+def test_half_a_cycle_is_no_cycle() -> None:
+    applied, read = endurance.counts(np.array([5, 8, 10]), np.array([5, 8]), np.array([5, 8]))
+    assert (applied.value, read.value) == (9, 2)
+    assert "of cycle 10 the first half" in applied.definition
+    assert "first half" not in endurance.counts(np.array([5, 8]), np.array([8]), np.array([8]))[0].definition
 
 
 # -- building pulses --------------------------------------------------------------------------------------------------
@@ -243,14 +274,3 @@ def test_cycles_play_every_pulse_in_turn() -> None:
 def test_a_pulse_of_edges_only_is_refused(width: float) -> None:
     with pytest.raises(ParameterError, match="leaves no top"):
         pulses.Shape(width).check()
-
-
-def test_a_conductance_of_no_number_is_no_number() -> None:
-    block = Block({
-        "voltage": np.array([0.5, 0.0, 0.5, 0.5]),
-        "current": np.array([1e-6, 1e-6, np.nan, 1e-6]),
-        "status": np.array([0, 0, 0, int(Status.INVALID)]),
-    })  # fmt: skip
-    found = conductance(block)
-    assert found[0] == pytest.approx(2e-6)
-    assert np.isnan(found[1:]).all()

@@ -125,11 +125,29 @@ def test_a_short_is_refused_where_the_current_limit_says_so_unless_a_series_resi
         request.check(limits)
 
 
+READ = [name for name in PULSED if "read_with" in kind_of(name).declared()]
+
+
+@pytest.mark.parametrize("name", READ)
+def test_reads_by_pulse_have_the_declared_series_resistance(name: str) -> None:
+    limits = Limits((Limit("current", 2e-3, "A", "sample X"),))
+    with pytest.raises(LimitError, match="no compliance"):
+        made(name, read_with="pulse").read_request().check(limits)
+    request = made(name, read_with="pulse", series=10e3).read_request()
+    assert request.series == 10e3
+    request.check(limits)
+
+
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("potentiation-depression", {"v_read": 0}, "v_read = 0 V reads nothing"),
     ("potentiation-depression", {"pot_first": 0}, "pot_first = 0 V is no pulse"),
     ("potentiation-depression", {"width": 1e-7, "rise": 1e-3}, "leaves no top"),
     ("potentiation-depression", {"disturb": "half", "disturb_period": 2e-5}, "below twice width"),
+    (
+        "potentiation-depression",
+        {"scheme": "width", "disturb": "half", "disturb_period": 1e-4},
+        "below twice width_last",
+    ),
     ("potentiation-depression", {"v_set": 0.01}, "smaller than step"),
     ("switching-time", {"amplitude": 0}, "amplitude = 0 V is no pulse"),
     ("switching-time", {"selector_on": 1e-3}, "selector_on = 1 ms leaves nothing of width = 135 us"),

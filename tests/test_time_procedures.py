@@ -154,6 +154,21 @@ def test_one_bad_cycle_is_no_death(bad: set[int], confirm: int, event: str, cycl
         assert figures(procedure, rows)["passing failures"].value == len(bad)
 
 
+@pytest.mark.parametrize(
+    ("bad", "event"), [({30}, "unconfirmed"), ({29, 30}, "unconfirmed"), ({28, 29, 30}, "stuck high")]
+)
+def test_failing_checks_on_the_last_cycles_are_a_death_only_when_confirmed(bad: set[int], event: str) -> None:
+    procedure = kind_of("endurance")(cycles=30, check_every=3, step=0.5, set_compliance=1e-3)
+    station = PulseStation(Plain(1e-8, failing_at(bad)))
+    found = figures(procedure, collect(procedure, station))
+    assert station.events[0][0] == event
+    ends = {name for name in found if name.startswith("end")}
+    assert ends == {f"end: {event}"}
+    if event == "unconfirmed":
+        assert station.events[0][1]["looks_like"].startswith(f"stuck high, in {len(bad)} of the 3")
+        assert found["cycles survived"].value == min(bad) - 1
+
+
 # -- read disturb -----------------------------------------------------------------------------------------------------
 def test_reads_that_eat_a_state_are_counted() -> None:
     """Every pulse takes a ten-thousandth; reads by the source meter do too: they are part of what the cell sees."""

@@ -97,13 +97,19 @@ def check_worst(limits: Limits, request: Waveform | PulseTrain, load: float | No
     levels = request.levels if isinstance(request, Waveform) else np.append(request.amplitudes, request.base)
     peak = float(np.max(np.abs(levels))) * _divider(load)
     if load is not None:
-        limits.check("voltage", peak, f"pulse level behind 50 ohm for a load of {show(load, 'ohm')}, which an open cell gets")
+        limits.check(
+            "voltage", peak, f"pulse level behind 50 ohm for a load of {show(load, 'ohm')}, which an open cell gets"
+        )
     most = source_range(request, load) / (OUTPUT_RESISTANCE + request.series)
     worst = min(peak / (resistance + request.series), most)
-    hint = f" ({peak:g} V over {resistance + request.series:g} ohm, at most {show(most, 'A')}; declare a series resistance"
+    hint = (
+        f" ({peak:g} V over {resistance + request.series:g} ohm, at most {show(most, 'A')}; declare a series resistance"
+    )
     hint += ", or take a current range above 10 mA, which bypasses the RPM)" if resistance < OUTPUT_RESISTANCE else ")"
     limits.check("current", worst, f"greatest current of a pulse into a short{hint}")
-    limits.check("power", min(peak * worst, peak * peak / (4.0 * (resistance + request.series))), f"greatest power{hint}")
+    limits.check(
+        "power", min(peak * worst, peak * peak / (4.0 * (resistance + request.series))), f"greatest power{hint}"
+    )
 
 
 # -- segments ---------------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ definition, or None where the data do not allow the number. Values that are no n
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -16,7 +17,6 @@ from labctl.contracts import Extracted, FloatArray
 NAN = float("nan")
 APART = 3.0  #: standard deviations of each of two levels between them, if they count as two: guess, the usual 3 sigma
 LEAST_POINTS = 3  #: levels for a straight line that means something
-_AGAINST = "the conductance against the number of pulses, that before the first included"
 LEAST_READS = 3  #: of a level, for a standard deviation that means something: guess
 
 
@@ -27,7 +27,7 @@ def linearity(conductances: FloatArray, name: str) -> Extracted | None:
         return None
     _, values, line = found
     left = float(np.sum((values - line) ** 2) / np.sum((values - values.mean()) ** 2))
-    definition = f"R^2 of the least-squares line of {_AGAINST}, {values.size} levels"
+    definition = f"R^2 of the least-squares line of {_against(conductances)}"
     return Extracted(f"linearity of {name}", 1.0 - left, "", NAN, definition)
 
 
@@ -39,8 +39,8 @@ def nonlinearity(conductances: FloatArray, name: str) -> Extracted | None:
     _, values, line = found
     worst = float(np.max(np.abs(values - line)) / np.ptp(values))
     definition = (
-        f"greatest distance from the least-squares line of {_AGAINST}, over greatest less smallest conductance,"
-        f" {values.size} levels"
+        "greatest distance from a straight line, over greatest less smallest conductance; least-squares line of"
+        f" {_against(conductances)}"
     )
     return Extracted(f"nonlinearity of {name}", worst, "", NAN, definition)
 
@@ -50,26 +50,26 @@ def dynamic_range(conductances: FloatArray, name: str) -> Extracted | None:
     values = conductances[np.isfinite(conductances)]
     if values.size < 2 or values.min() <= 0:
         return None
-    definition = "greatest over smallest conductance read after a pulse"
+    definition = f"greatest over smallest conductance read after a pulse, {_of(conductances)}"
     return Extracted(f"dynamic range of {name}", float(values.max() / values.min()), "", NAN, definition)
 
 
 def asymmetry(up: FloatArray, down: FloatArray) -> Extracted | None:
-    """How far depression is from potentiation played backwards; 0 is symmetric. The shorter counts decide.
+    """How far depression is from potentiation played backwards; 0 is symmetric. None unless both have the same pulses.
 
-    up, down: shape (n,), S, after each pulse of potentiation and of depression.
+    up, down: shape (n,), S, before the first pulse and after each one of potentiation and of depression.
     """
-    count = min(up.size, down.size)
-    if count < LEAST_POINTS:
+    if up.size != down.size:
         return None
-    there, back = up[:count], down[:count][::-1]
-    usable = np.isfinite(there) & np.isfinite(back)
-    both = np.concatenate([there[usable], back[usable]])
+    back = down[::-1]
+    usable = np.isfinite(up) & np.isfinite(back)
+    both = np.concatenate([up[usable], back[usable]])
     if both.size < 2 * LEAST_POINTS or np.ptp(both) == 0:
         return None
-    value = float(np.mean(np.abs(there - back)[usable]) / np.ptp(both))
+    value = float(np.mean(np.abs(up - back)[usable]) / np.ptp(both))
     definition = (
-        "mean distance of potentiation from depression in reverse order, over greatest less smallest conductance"
+        "mean distance of potentiation from depression in reverse order, the levels before the first pulses included, over"
+        f" greatest less smallest conductance, {np.count_nonzero(usable)} of {up.size} levels of each"
     )
     return Extracted("asymmetry", value, "", NAN, definition)
 
@@ -107,13 +107,30 @@ def change(before: float, after: FloatArray, name: str, words: str) -> Extracted
 
 
 def over_cycles(found: Sequence[Extracted | None]) -> Extracted | None:
-    """Mean over cycles of one quantity; uncertainty: its standard deviation over the cycles (n - 1), NaN for one."""
+    """Mean over cycles of one quantity, None standing for a cycle without it.
+
+    uncertainty: its standard deviation over the cycles (n - 1), that of the quantity for one.
+    """
     values = [item for item in found if item is not None]
-    if len(values) < 2:
+    if len(found) < 2 or not values:
         return values[0] if values else None
     numbers = np.array([item.value for item in values])
-    definition = f"{values[0].definition}; mean and standard deviation of {len(values)} of {len(found)} cycles"
+    which = f"{len(values)} of {len(found)} cycles"
+    if len(values) == 1:
+        return replace(values[0], definition=f"{values[0].definition}; {which}")
+    definition = f"{values[0].definition}; mean and standard deviation of {which}"
     return Extracted(values[0].name, float(numbers.mean()), values[0].unit, float(numbers.std(ddof=1)), definition)
+
+
+def _of(conductances: FloatArray) -> str:
+    """How many of the levels have a usable read, in words."""
+    return f"{np.count_nonzero(np.isfinite(conductances))} of {conductances.size} levels"
+
+
+def _against(conductances: FloatArray) -> str:
+    """What a line is drawn through, in words; without the level before the first pulse a jump by it can't be seen."""
+    first = "included" if conductances.size and np.isfinite(conductances[0]) else "not read, so its jump is not seen"
+    return f"the conductance against the number of pulses, that before the first {first}, {_of(conductances)}"
 
 
 def _line(conductances: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray] | None:

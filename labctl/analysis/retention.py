@@ -13,6 +13,8 @@ import numpy as np
 from labctl.analysis.kinetics import line
 from labctl.contracts import Extracted, FloatArray
 
+#: share of the age by which two reads may differ and yet count as of one age: guess, nothing that drifts in ln t changes by it
+SAME_AGE = 0.1
 FAILED = 2.0  #: a state has failed when its current has changed by this factor: guess, a usual criterion
 LEAST_POINTS = 3  #: for a drift exponent with an error
 
@@ -32,6 +34,17 @@ def drift_exponent(times: FloatArray, current: FloatArray, name: str) -> Extract
         f" to {times[usable][-1]:.3g} s, R^2 = {quality:.3f}"
     )
     return Extracted(name, -slope, "", error, definition)
+
+
+def same_age(first: FloatArray, second: FloatArray) -> list[tuple[int, int]]:
+    """Pairs of reads of two states with one age, as places in `first` and `second` (s after writing, each rising).
+
+    Each read of the first has the nearest of the second, if that is within a tenth of its age.
+    """
+    if not second.size:
+        return []
+    nearest = [(k, int(np.argmin(np.abs(second - age)))) for k, age in enumerate(first)]
+    return [(k, other) for k, other in nearest if abs(second[other] - first[k]) <= SAME_AGE * first[k]]
 
 
 def on_off(on: float, off: float, name: str, words: str) -> Extracted | None:

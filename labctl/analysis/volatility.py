@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import Enum
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ class Verdict(Enum):
 
 
 DEFINITION = (
-    "share of the loops after the first that switch on anew (a step of at least"
+    "share of the loops after one in which the cell was on that switch on anew (a step of at least"
     f" {switching.LEAST_STEP:g} decades): 1 volatile; 0 nonvolatile, where the cell conducts from the start of those loops"
     f" (at least {show(ON, 'S')} between {SMALL[0]:g} and {SMALL[1]:g} of the peak) and was seen to switch on before"
 )
@@ -52,11 +53,18 @@ def conducts(loop: Loop) -> bool:
     return bool(small.any()) and float(np.median(current[small] / level[small])) >= ON
 
 
+def telling(loops: Sequence[Loop]) -> list[Loop]:
+    """The loops that can show whether a cell was off again: those after a loop in which it was on."""
+    return [loop for before, loop in pairwise(loops) if switches(before) or conducts(before)]
+
+
 def judge(loops: Sequence[Loop], switched: bool) -> Verdict | None:
     """What loops at one compliance say; None for fewer than two. switched: the cell was seen to switch on before them."""
-    later = loops[1:]
-    if not later:
+    if len(loops) < 2:
         return None
+    later = telling(loops)
+    if not later:
+        return Verdict.NO_SWITCH if not switches(loops[-1]) else None
     anew = sum(switches(loop) for loop in later)
     if anew == len(later):
         return Verdict.VOLATILE
@@ -72,6 +80,7 @@ def share(loops: Sequence[Loop], compliance: float, switched: bool) -> Extracted
     verdict = judge(loops, switched)
     if verdict is None:
         return None
-    value = sum(switches(loop) for loop in loops[1:]) / (len(loops) - 1)
+    later = telling(loops)
+    value = sum(switches(loop) for loop in later) / len(later) if later else 0.0
     words = f"{DEFINITION}; {len(loops)} loops"
     return Extracted(f"{verdict.value} at {show(compliance, 'A')}", value, "", float("nan"), words)

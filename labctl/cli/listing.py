@@ -58,7 +58,8 @@ def _first_line(item: type) -> str:
 
 
 def _print(rows: list[tuple[str, str | Exception]]) -> int:
+    wide = max((len(name) for name, _ in rows), default=0) + 2
     for name, text in rows:
         broken = f"BROKEN: {text}" if isinstance(text, Exception) else text
-        click.echo(f"  {name:<16}{broken}")
+        click.echo(f"  {name:<{wide}}{broken}")
     return sum(isinstance(text, Exception) for _, text in rows)

@@ -54,8 +54,9 @@ def _command(name: str, procedure: type[Procedure]) -> click.Command:
         return run_command(name, procedure, **values)
 
     text = f"{inspect.cleandoc(procedure.__doc__ or name)}\n\n\b\n{parameter_table(procedure)}"
-    first = next(iter(procedure.declared()), "name")
-    epilog = f"Example: labctl run {name} --sim device-2 --seed 1 --set {first}={_example(procedure, first)}"
+    declared = procedure.declared()
+    first = next((own for own in vars(procedure) if own in declared), next(iter(declared), "name"))
+    epilog = f"Example: labctl run {name} --sim {procedure.device} --seed 1 --set {first}={_example(procedure, first)}"
     return click.Command(name, params=options, callback=callback, help=text, epilog=epilog)
 
 
@@ -68,7 +69,7 @@ def _options(cell: str) -> list[click.Parameter]:
         click.Option(["--sim"], metavar="DEVICE", help="Simulated device instead; see 'labctl list devices'."),
         click.Option(["--sample"], default="", help="Path of the sample, e.g. W12/D3-4/C5; its limits hold."),
         click.Option(
-            ["--set", "settings"], multiple=True, metavar="NAME=VALUE", help="Set a parameter (100u, 2.5, 20m)."
+            ["--set", "settings"], multiple=True, metavar="NAME=VALUE", help="Set a parameter (100u, 2.5, 20ms)."
         ),
         click.Option(["--seed"], type=seeds, help="Seed of the simulation; default: drawn and recorded."),
         click.Option(["--cell"], type=cells, help=f"State of the simulated cell before the run [{cell}]."),
@@ -123,7 +124,7 @@ def run_command(
 
     procedure = kind()
     procedure.set(parse_settings(settings))
-    config = choose_station(station_file, sim)
+    config = with_series(choose_station(station_file, sim), float(getattr(procedure, "series", 0.0)))
     joined = limits(config, sample)
     procedure.preflight(joined)  # before anything is opened
     if config.simulate and seed is None:
@@ -160,6 +161,16 @@ def choose_station(station_file: Path | None, sim: str | None) -> StationConfig:
     return station.read(station_file) if station_file else station.simulated(sim or "")
 
 
+def with_series(config: StationConfig, series: float) -> StationConfig:
+    """The same station, a simulated cell with the resistance (ohm) in series that the procedure says is there."""
+    if config.simulate is None or series == 0:
+        return config
+    settings = dict(config.simulate.settings)
+    settings["series_resistance"] = float(settings.get("series_resistance", 0.0)) + series
+    simulate = config.simulate.model_copy(update={"settings": settings})
+    return config.model_copy(update={"simulate": simulate})
+
+
 def parse_settings(settings: Sequence[str]) -> dict[str, str]:
     """``["v_max=2", …]`` -> {"v_max": "2"}. Raises UsageError for anything without "=" and for doubles."""
     values: dict[str, str] = {}
@@ -193,7 +204,7 @@ def report(result: Result, *, plot: bool = False) -> None:
     words = f"{result.state}: {result.reason}" if result.reason else result.state
     click.echo(f"{words}; {result.rows} rows in {result.path}", err=result.state != "finished")
     run = store.read(result.path)
-    for line in (*text.extracted(run), *map(text.event, run.events)):
+    for line in (*text.extracted(run, brief=True), *map(text.event, run.events)):
         click.echo(line)
     if plot and len(run):
         from labctl.report.plot import save

@@ -43,9 +43,10 @@ def _run(path: Path, plot: Path | None, parameters: bool) -> int:
         click.echo(f"{name:<12}{fact}")
     if parameters:
         click.echo("parameters")
+        wide = max(map(len, run.header.parameters), default=0) + 2
         for name, item in run.header.parameters.items():
             value = item["value"]
-            click.echo(f"  {name:<18}{show(value, item['unit']) if isinstance(value, float) else value}")
+            click.echo(f"  {name:<{wide}}{show(value, item['unit']) if isinstance(value, float) else value}")
     if lines := list(text.extracted(run)):
         click.echo("\n".join(["extracted", *lines]))
     if run.events:
@@ -89,8 +90,9 @@ def _device(name: str, plot: Path | None) -> int:
     card = cards.read(name)
     cards.build(name, None)  # a card that fits no model is said to be wrong, not shown as if it were right
     click.echo(f"{card.name}: {card.title}\nmodel {card.model}\n")
+    wide = max(map(len, card.fields)) + 2
     for field, item in card.fields.items():
-        click.echo(f"  {field:<12}{item.value:<12g}{item.unit:<9}{item.meaning}  [{item.source}]")
+        click.echo(f"  {field:<{wide}}{item.value:<12g}{item.unit:<9}{item.meaning}  [{item.source}]")
     run = _typical(name, dict(card.sweep))
     settings = ", ".join(f"{key}={value:g}" for key, value in card.sweep.items())
     click.echo(f"\n|I| against the applied voltage, formed cell, iv-sweep {settings}:")
@@ -124,6 +126,7 @@ def _procedure(name: str) -> int:
 
     kind = plugins.load("procedures", name, Procedure)  # type: ignore[type-abstract]
     click.echo(f"{name}: {inspect.cleandoc(kind.__doc__ or '')}\n\n{parameter_table(kind)}\n\nColumns:")
+    wide = max(len(column.heading) for column in kind.columns) + 2
     for column in kind.columns:
-        click.echo(f"  {column.heading:<18}{column.meaning}")
+        click.echo(f"  {column.heading:<{wide}}{column.meaning}")
     return 0

@@ -123,7 +123,8 @@ def _fields(block: str, columns: Sequence[str]) -> list[str]:
 
 
 def _floats(fields: list[str]) -> FloatArray:
-    values = np.array(list(map(float, fields)))  # as fast as NumPy's own reader of texts, and refuses more
+    # as fast as NumPy's own reader of texts, and refuses more
+    values = np.fromiter(map(float, fields), dtype=np.float64, count=len(fields))
     if not np.isfinite(values).all():
         raise ValueError("a number is too great")
     return values

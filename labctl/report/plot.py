@@ -71,6 +71,8 @@ def _draw_points(run: Run, axes: Any, x: Any, y: Any) -> None:
     if spec.only is not None:
         there &= run.columns[spec.only[0]] == spec.only[1]
     values, names = np.unique(which[there]), dict(spec.names)
+    cycle = run.columns.get("cycle") if spec.axes[0] != "cycle" else None
+    said: set[str] = set()
     for number, value in enumerate(values):
         rows = np.flatnonzero(there & (which == value))
         rows = rows[np.argsort(x[rows], kind="stable")]
@@ -79,8 +81,12 @@ def _draw_points(run: Run, axes: Any, x: Any, y: Any) -> None:
         label = (
             names.get(float(value), f"{spec.each} {show(float(value), unit, 4)}") if values.size > 1 or names else None
         )
+        # one branch of a cycle is not joined to the next cycle's
+        breaks = np.flatnonzero(np.diff(cycle[rows]) != 0) + 1 if cycle is not None else np.array([], dtype=np.int64)
+        shown = np.insert(x[rows].astype(float), breaks, np.nan), np.insert(y[rows].astype(float), breaks, np.nan)
         colour = _colour(number, values.size)
-        axes.plot(x[rows], y[rows], lw=0.8, marker=marker, ms=2.8, color=colour, label=label, zorder=2)
+        axes.plot(*shown, lw=0.8, marker=marker, ms=2.8, color=colour, label=None if label in said else label, zorder=2)
+        said.add(label or "")
 
 
 def _groups(run: Run) -> list[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Iterator
 
 from labctl import plugins
@@ -11,10 +12,14 @@ from labctl.procedure import Procedure
 from labctl.quantities import show
 from labctl.store import Event, Run
 
+FIXED = 1e5  #: numbers from here on are written with an exponent
+BRIEF = 70  #: characters of a definition beside its number
 
-def extracted(run: Run) -> Iterator[str]:
+
+def extracted(run: Run, brief: bool = False) -> Iterator[str]:
     """One line per number of a run: value, uncertainty, definition; why there is none, where the extraction fails.
 
+    brief: definitions are cut to what fits into a line.
     The procedure's name in a file only chooses among installed recipes; a recipe not installed here extracts nothing.
     """
     name = run.header.procedure
@@ -27,7 +32,8 @@ def extracted(run: Run) -> Iterator[str]:
         yield f"  nothing extracted: {type(error).__name__}: {error}"
         return
     for item in found:
-        yield f"  {item.name} = {value(item)}  ({item.definition})"
+        definition = textwrap.shorten(item.definition, BRIEF, placeholder=" ...") if brief else item.definition
+        yield f"  {item.name} = {value(item)}  ({definition})"
 
 
 def value(item: Extracted) -> str:
@@ -35,11 +41,19 @@ def value(item: Extracted) -> str:
     if not math.isfinite(item.uncertainty):
         return show(item.value, item.unit, 4)
     if not item.unit:
-        return f"{item.value:.4g} ± {item.uncertainty:.2g}"
+        return _rounded(item.value, item.uncertainty)
     largest = max(abs(item.value), abs(item.uncertainty))
     prefixed = show(largest, item.unit, 4).rpartition(" ")[2]
     scale = largest / float(show(largest, item.unit, 17).partition(" ")[0]) if largest else 1.0
-    return f"{item.value / scale:.4g} ± {item.uncertainty / scale:.2g} {prefixed}"
+    return f"{_rounded(item.value / scale, item.uncertainty / scale)} {prefixed}"
+
+
+def _rounded(number: float, uncertainty: float) -> str:
+    """Both to the place of the second digit of the uncertainty."""
+    if uncertainty <= 0.0 or abs(number) >= FIXED:
+        return f"{number:.4g} ± {uncertainty:.2g}"
+    places = min(max(1 - math.floor(math.log10(uncertainty)), 0), 6)
+    return f"{number:.{places}f} ± {uncertainty:.{places}f}"
 
 
 def event(item: Event) -> str:

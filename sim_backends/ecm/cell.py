@@ -128,7 +128,7 @@ class EcmCell(DeviceModel):
         return self._circuit.present(Drive(voltage)).current
 
     def state(self) -> Mapping[str, float]:
-        """Gap, radius, deepest point of the front (m), formed? filament there? (0/1), ion supply (0 to 1), broken (0 to 4), ruptures.
+        """Gap, radius, deepest point of the front (m), formed? filament? (0/1), ion supply (0 to 1), broken (0 to 4), ruptures.
 
         Of a cell with an area also its voltage (V). Of two cells each name has the cell's and a dot before it.
         """
