@@ -11,6 +11,7 @@ in finer steps, so a step falls with the noise (guess; else long integration wou
 from __future__ import annotations
 
 import random
+from functools import lru_cache
 from typing import NamedTuple
 
 SIGMAS = 4.0  #: accuracy limit in standard deviations; guess
@@ -59,6 +60,15 @@ class Errors(NamedTuple):
     source_offset: float
 
 
+class Scale(NamedTuple):
+    """How the meter of one instrument reads on one range at one averaging: gain (1), offset, rms noise and step, SI."""
+
+    gain: float
+    offset: float
+    noise: float
+    step: float
+
+
 class Converter:
     """The source and the meter of one SMU for one quantity: true value -> reading, programmed -> applied level.
 
@@ -74,6 +84,7 @@ class Converter:
         factor = offset / SIGMAS if seed is not None else 0.0
         self._errors = {span: self._drawn(row, factor) for span, row in table.items()}
         self._quantised = quantised
+        self._scale = lru_cache(maxsize=64)(self._scaled)  # the same few at every reading
 
     def _drawn(self, row: Range, factor: float) -> Errors:
         limits = (row.gain, row.offset, row.source_gain, row.source_offset)
@@ -81,14 +92,16 @@ class Converter:
 
     def read(self, value: float, span: float, averaging: float) -> float:
         """The reading of `value` on range `span`; averaging: the noise is divided by it, and above 1 the step, too."""
-        row, error = self._table[span], self._errors[span]
-        seen = value * (1.0 + error.gain) + error.offset
+        gain, offset, noise, step = self._scale(span, averaging)
+        seen = value * gain + offset
         if self._noise:
-            seen += self._rng.gauss(0.0, self._noise * row.resolution / averaging)
-        if not self._quantised:
-            return seen
-        step = row.resolution / max(averaging, 1.0)
-        return step * round(seen / step)
+            seen += self._rng.gauss(0.0, noise)
+        return step * round(seen / step) if self._quantised else seen
+
+    def _scaled(self, span: float, averaging: float) -> Scale:
+        row, error = self._table[span], self._errors[span]
+        noise, step = self._noise * row.resolution / averaging, row.resolution / max(averaging, 1.0)
+        return Scale(1.0 + error.gain, error.offset, noise, step)
 
     def apply(self, level: float, span: float) -> float:
         """The level that comes out when `level` is programmed on range `span`."""

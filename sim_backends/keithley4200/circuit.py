@@ -101,7 +101,8 @@ class Circuit:
         drive, advance = self._drive, self._device.advance
         follows = self._answered
         seen = [self._response if follows else advance(drive, 0.0)]
-        seen += [advance(drive, duration / parts) for _ in range(parts)]
+        part = duration / parts
+        seen += [advance(drive, part) for _ in range(parts)]
         self._response = _mean(seen)
         self._answered = True
         start = self._time
@@ -148,18 +149,16 @@ class Circuit:
         """What `smu` sees after the last `pass_to`."""
         if not self._live:
             return Terminal(0.0, 0.0, False)
-        if smu is self._top and not self._alone(smu, self._bottom):
-            return self._wired(smu, self._bottom, 1.0, self._top_limits)
-        if smu is self._bottom and not self._alone(smu, self._top):
-            return self._wired(smu, self._top, -1.0, not self._top_limits)
+        top, bottom = self._top, self._bottom
+        if smu is top and smu.output and bottom.output:
+            return self._wired(smu, bottom, 1.0, self._top_limits)
+        if smu is bottom and smu.output and top.output:
+            return self._wired(smu, top, -1.0, not self._top_limits)
         return _open(smu)
 
     def limits_anywhere(self) -> bool:
         """Whether either end of the device is an SMU in compliance."""
         return any(isinstance(end, Smu) and self.at(end).in_compliance for end in (self._top, self._bottom))
-
-    def _alone(self, smu: Smu, other: End) -> bool:
-        return not (smu.output and other.output)
 
     def _wired(self, smu: Smu, other: End, sign: float, limiting: bool) -> Terminal:
         if self._floating:  # a source of exactly 0 A on one end: no current, no voltage across the cell
@@ -176,9 +175,10 @@ class Circuit:
 def _mean(seen: list[Response]) -> Response:
     """The trapezoidal mean of equally spaced responses, exact where they are all equal; limited as the last one is."""
     first, last, parts = seen[0], seen[-1], len(seen) - 1
-    current = (sum(one.current - first.current for one in seen[1:-1]) + (last.current - first.current) / 2) / parts
-    voltage = (sum(one.voltage - first.voltage for one in seen[1:-1]) + (last.voltage - first.voltage) / 2) / parts
-    return Response(first.current + current, first.voltage + voltage, last.in_compliance)
+    i, v = first.current, first.voltage
+    current = (sum([one.current - i for one in seen[1:-1]]) + (last.current - i) / 2) / parts
+    voltage = (sum([one.voltage - v for one in seen[1:-1]]) + (last.voltage - v) / 2) / parts
+    return Response(i + current, v + voltage, last.in_compliance)
 
 
 def _limits_first(top: End, bottom: End) -> bool:

@@ -74,6 +74,10 @@ class _Channel:
         return readers
 
 
+#: what each channel sees
+Seen = list[tuple[_Channel, Terminal]]
+
+
 class Run:
     """One test from ME1 to its end."""
 
@@ -85,6 +89,7 @@ class Run:
         self._setup, self._plan, self._conditions = setup, plan, conditions
         self._circuit, self._buffer, self._settings = circuit, buffer, settings
         self._channels = {n: _Channel(smus[n], program) for n, program in plan.programs.items()}
+        self._in_turn = tuple(self._channels.values())
         self._point_time = conditions.integration.point_time(settings.line_frequency)
         self._window = conditions.integration.window(settings.line_frequency)
         self.active = True
@@ -101,11 +106,12 @@ class Run:
         """Play every point that is done by `now`."""
         while self.active and self._due <= now:
             self._circuit.pass_to(self._due - self._window)
-            if not self._settled and self._rerange(Smu.follow, again=0.0):
+            if not self._settled and self._rerange(Smu.follow, self._seen(), again=0.0):
                 continue
             self._circuit.integrate(self._due, self._settings.integration_parts)
-            if not self._rerange(Smu.widen, again=self._window):
-                self._measure()
+            seen = self._seen()
+            if not self._rerange(Smu.widen, seen, again=self._window):
+                self._measure(seen)
 
     @property
     def due(self) -> float:
@@ -131,7 +137,7 @@ class Run:
 
     def _apply(self, before: float) -> None:
         """Put the next levels on the outputs; before: s spent there before delay and measurement."""
-        for channel in self._channels.values():
+        for channel in self._in_turn:
             channel.apply(self._index)
         self._circuit.changed()
         self._settled = False
@@ -140,20 +146,23 @@ class Run:
         self._due = self._circuit.time + before + delay + self._settling() + self._point_time
 
     def _settling(self) -> float:
-        spans = [c.smu.current_range for c in self._channels.values() if c.measures_current]
-        return max((self._conditions.integration.settling(span) for span in spans), default=0.0)
+        settling = self._conditions.integration.settling
+        return max([settling(c.smu.current_range) for c in self._in_turn if c.measures_current], default=0.0)
 
-    def _rerange(self, move: Callable[[Smu, float], int], again: float) -> bool:
+    def _seen(self) -> Seen:
+        """What every channel sees now."""
+        at = self._circuit.at
+        return [(channel, at(channel.smu)) for channel in self._in_turn]
+
+    def _rerange(self, move: Callable[[Smu, float], int], seen: Seen, again: float) -> bool:
         """Let the current meters change range; if one does, the point is due later: by its decades, and `again` s."""
         self._settled = True
-        measuring = [c.smu for c in self._channels.values() if c.measures_current]
-        moves = max((move(smu, self._circuit.at(smu).current) for smu in measuring), default=0)
+        moves = max([move(c.smu, terminal.current) for c, terminal in seen if c.measures_current], default=0)
         if moves:
             self._due += moves * self._settings.range_change_time + again
         return moves > 0
 
-    def _measure(self) -> None:
-        seen = [(channel, self._circuit.at(channel.smu)) for channel in self._channels.values()]
+    def _measure(self, seen: Seen) -> None:
         limited = sum(terminal.in_compliance for _, terminal in seen)
         self._buffer.times.append(self._due - self._began)
         for channel, terminal in seen:

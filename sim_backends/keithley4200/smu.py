@@ -8,11 +8,12 @@ So both kinds are one pair of numbers, and being "in compliance" means the other
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from dataclasses import dataclass, replace
 
 from labctl.kxci.ranges import FORCE_CURRENT_CODES, FORCE_VOLTAGE_CODES, OVER_RANGE, VOLTAGE_RANGES, SmuKind
 
-from .accuracy import CURRENT, LEAST_FILTER, VOLTAGE, Converter
+from .accuracy import CURRENT, VOLTAGE, Converter
 from .refusal import ARGUMENT, ILLEGAL_SETUP, Refused
 from .settings import Settings
 from .timing import Integration
@@ -31,6 +32,23 @@ class Ranging:
     voltage: float | None = None
 
 
+class Ladder:
+    """Ranges in ascending order, V or A."""
+
+    def __init__(self, spans: tuple[float, ...]) -> None:
+        self.spans = spans
+        self._reach = [span * OVER_RANGE for span in spans]
+        self._last = len(spans) - 1
+
+    def holding(self, value: float) -> float:
+        """The smallest range that holds `value`; the greatest where none does, by the source's own error only."""
+        return self.spans[min(bisect_left(self._reach, abs(value)), self._last)]
+
+
+VOLTS = Ladder(VOLTAGE_RANGES)
+VOLTS_WITHOUT_PREAMP = Ladder(VOLTAGE_RANGES[2:])  #: to source: small ranges need a preamplifier (D 5-33)
+
+
 class Smu:
     """State of one SMU; changing it does not yet touch the device, see `circuit`."""
 
@@ -40,6 +58,8 @@ class Smu:
         self.number = number
         self.kind = kind
         self._settings = settings
+        self._currents = Ladder(kind.current_ranges)
+        self._voltages = VOLTS if kind.preamp else VOLTS_WITHOUT_PREAMP
         self._seeds = [f"{seed}/{number}/{what}" if seed is not None else None for what in ("current", "voltage")]
         scale = (settings.noise, settings.offset, settings.quantisation)
         self._amperes = Converter(CURRENT, self._seeds[0], *scale)
@@ -120,15 +140,14 @@ class Smu:
             if abs(level) > span * OVER_RANGE:
                 raise Refused(ARGUMENT)
             return span
-        spans = VOLTAGE_RANGES if self.kind.preamp else VOLTAGE_RANGES[2:]  # small source ranges need a PA (D 5-33)
-        return _smallest(spans, level)
+        return self._voltages.holding(level)
 
     def _current_span(self, level: float, code: int) -> float:
-        spans = self.kind.current_ranges
         if not code:
-            return max(_smallest(spans, level), _smallest(spans, self.source_range) if self.source_range else 0.0)
+            holding = self._currents.holding
+            return max(holding(level), holding(self.source_range) if self.source_range else 0.0)
         span = FORCE_CURRENT_CODES[code]
-        if span not in spans or abs(level) > span * OVER_RANGE:
+        if span not in self._currents.spans or abs(level) > span * OVER_RANGE:
             raise Refused(ARGUMENT)
         return span
 
@@ -180,7 +199,7 @@ class Smu:
         wanted = self._meter_span(current)
         if wanted == self.current_range:
             return 0
-        spans = self.kind.current_ranges
+        spans = self._currents.spans
         moves = abs(spans.index(wanted) - spans.index(self.current_range))
         self.current_range = wanted
         return moves
@@ -193,33 +212,21 @@ class Smu:
         """What the meter shows for `current` A on the range it is on. 0 with the interlock open (D 3-7)."""
         if not self._settings.interlock_closed:
             return 0.0
-        return self._amperes.read(current, self.current_range, averaging(integration))
+        return self._amperes.read(current, self.current_range, integration.averaging)
 
     def read_voltage(self, voltage: float, integration: Integration) -> float:
         """What the meter shows for `voltage` V; 0 with the interlock open (D 3-7)."""
         if not self._settings.interlock_closed:
             return 0.0
-        span = self.ranging.voltage or _smallest(VOLTAGE_RANGES, voltage)
         if not self.sources_current and self._source_span is not None:
             span = self._source_span
-        return self._volts.read(voltage, span, averaging(integration))
+        else:
+            span = self.ranging.voltage or VOLTS.holding(voltage)
+        return self._volts.read(voltage, span, integration.averaging)
 
     def _meter_span(self, current: float) -> float:
         if self.sources_current and self._source_span is not None:
             return self._source_span
         if self.ranging.current is not None:
             return self.ranging.current
-        return max(_smallest(self.kind.current_ranges, current), self.ranging.floor)
-
-
-def averaging(integration: Integration) -> float:
-    """What the noise of one power line cycle is divided by."""
-    return math.sqrt(integration.cycles) * max(integration.filter_factor, LEAST_FILTER)
-
-
-def _smallest(spans: tuple[float, ...], value: float) -> float:
-    size = abs(value)
-    for span in spans:
-        if size <= span * OVER_RANGE:
-            return span
-    return spans[-1]  # beyond the limits only by the source's own error
+        return max(self._currents.holding(current), self.ranging.floor)

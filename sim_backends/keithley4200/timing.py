@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from .accuracy import LEAST_FILTER
 
 PER_CYCLE = 0.0671  #: s per point and power line cycle, measured by one lab over LAN (data/kxci.md 5)
 PER_POINT = 0.00675  #: s per point, same source
@@ -21,6 +25,12 @@ class Integration:
     delay_factor: float = 1.0
     filter_factor: float = 1.0
     filter_costs: bool = False  # IT1-3 are named by their whole time (D 5-39); with IT4 the filter costs time
+    #: what the noise of one power line cycle is divided by; here, for it is wanted at every reading
+    averaging: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        averaging = math.sqrt(self.cycles) * max(self.filter_factor, LEAST_FILTER)
+        object.__setattr__(self, "averaging", averaging)  # it is frozen otherwise
 
     def point_time(self, line_frequency: float) -> float:
         """Seconds one point takes, without delays; grows with the square of the filter factor (RM 6-84)."""
@@ -41,7 +51,12 @@ class Integration:
         """Seconds waited before measuring on `current_range` (A)."""
         if not self.delay_factor:
             return 0.0
-        return self.delay_factor * next(s for floor, s in DEFAULT_DELAYS if current_range >= floor * 0.99)
+        return self.delay_factor * _default_delay(current_range)
+
+
+@lru_cache(maxsize=64)  # there are 13 ranges, and one is asked for at every point
+def _default_delay(current_range: float) -> float:
+    return next(s for floor, s in DEFAULT_DELAYS if current_range >= floor * 0.99)
 
 
 #: IT1, IT2, IT3 (D 5-39) with Clarius' factors for Fast, Normal and Quiet (RM 6-84)
