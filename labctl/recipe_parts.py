@@ -34,7 +34,13 @@ WORK_COLUMNS: tuple[Column, ...] = (
     Column("elapsed", "s", meaning="since the start of the run, on the station's clock"),
     Column("conductance", "S", meaning="current over voltage of a read; no number where the row is no read"),
     Column("kind", "", "int64", "0 read, 1 pulse, 2 point of a sweep, 3 sample of a pulse"),
-    Column("applied", "", "int64", "pulses applied to the cell so far in this run, sweeps and reads not counted"),
+    Column(
+        "applied",
+        "",
+        "int64",
+        "pulses applied to the cell so far in this run, sweeps and reads not counted",
+        label="pulses applied",
+    ),
     Column("reads", "", "int64", "reads of the cell so far in this run, this one included"),
 )
 _COMMON = tuple(column.name for column in READING_COLUMNS)

@@ -34,7 +34,12 @@ class Endurance(PulseParameters, ReadParameters, StateParameters):
     )
     cycles = Count("cycles", default=500, minimum=1, description="cycles, unless the cell dies before")
     step = Number(
-        "step", "V", default=0.125, above=0, maximum=10, description="voltage step of both sweeps; finer for finer curves"
+        "step",
+        "V",
+        default=0.125,
+        above=0,
+        maximum=10,
+        description="voltage step of both sweeps; finer for finer curves",
     )
     pulse_set = Number("pulse_set", "V", default=2.5, minimum=-40, maximum=40, description="pulse that sets (pulse)")
     pulse_reset = Number(

@@ -49,7 +49,7 @@ class ReadDisturb(PulseParameters, ReadParameters, StateParameters):
     columns = (
         *WORK_COLUMNS,
         Column("state", "", "int64", "the state stressed: 1 on, 0 off, 2 the present one"),
-        Column("stressed", "", "int64", "stressing pulses this state has seen so far"),
+        Column("stressed", "", "int64", "stressing pulses this state has seen so far", label="stressing pulses"),
     )
     plot = Plot("stressed", "conductance", log=True, each="state", names=((1, "on"), (0, "off"), (2, "as found")))
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter
 
 from labctl.contracts import Status
 from labctl.quantities import show
@@ -48,6 +49,9 @@ def draw(run: Run, axes: Any) -> None:
     if axes.get_legend_handles_labels()[0]:
         axes.legend(frameon=False, fontsize=8, loc="best")
     signal = units[spec.signal]
+    for axis, name, log in ((axes.xaxis, x_name, spec.log_x), (axes.yaxis, spec.signal, spec.log)):
+        if units[name].unit and not log:
+            axis.set_major_formatter(EngFormatter(sep=""))  # 20µ rather than 0.00002
     axes.set_xlabel(units[x_name].caption)
     axes.set_ylabel(f"|{signal.name}| ({signal.unit})" if spec.log else signal.caption)
     axes.set_title(_title(run), fontsize=9, loc="left")
