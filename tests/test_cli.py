@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import h5py
+import numpy as np
 import pytest
 from commandline import labctl
 
@@ -185,3 +186,13 @@ def test_a_run_says_which_limits_hold(tmp_path: Path) -> None:
     typo = labctl(*where, "--sample", "w12/D3-4/C5", folder=tmp_path)
     assert typo.returncode == 2
     assert "did you mean 'W12'" in typo.stderr
+
+
+def test_a_declared_series_resistance_is_in_the_simulated_circuit(tmp_path: Path) -> None:
+    done = labctl(
+        "run", "switching-time", "--sim", "memory", "--seed", "1", "--set", "series=10k", "--set", "pulse_range=10m",
+        "--out", "run.h5", "--quiet", folder=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    with h5py.File(tmp_path / "run.h5") as file:
+        assert np.abs(file["entry/data/current"][:]).max() < 1.05 * 2.0 / 10e3

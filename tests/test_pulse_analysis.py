@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from labctl import pulses
-from labctl.analysis import endurance, kinetics, plasticity, retention
+from labctl.analysis import endurance, kinetics, plasticity, retention, volatility
 from labctl.analysis.endurance import Check, Verdict
 from labctl.contracts import Measure
 from labctl.procedure import ParameterError
@@ -274,3 +274,14 @@ def test_cycles_play_every_pulse_in_turn() -> None:
 def test_a_pulse_of_edges_only_is_refused(width: float) -> None:
     with pytest.raises(ParameterError, match="leaves no top"):
         pulses.Shape(width).check()
+
+
+def test_a_memory_that_only_sets_late_is_not_volatile() -> None:
+    """Off, set, on: it never lost a state, and only the loop after the one in which it was on can tell."""
+    level = np.concatenate([np.linspace(0, 1, 51), np.linspace(1, 0, 51)[1:]])
+    on, off = level * 1e-4, level * 1e-11
+    setting = np.where((np.arange(level.size) >= 40), on, off)
+    loops = [{"level": level, "current": current} for current in (off, setting, on)]
+    assert volatility.judge(loops, switched=True) == volatility.Verdict.NONVOLATILE
+    assert volatility.judge(loops[:1] * 3, switched=True) == volatility.Verdict.NO_SWITCH
+    assert volatility.judge([loops[1]] * 3, switched=False) == volatility.Verdict.VOLATILE
