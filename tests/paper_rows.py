@@ -87,10 +87,11 @@ def on_off(loop: Table) -> float:
 
 
 def on_off_ratio(device: str, seed: int) -> float:
-    """The same of a formed cell that was reset by a negative half loop first (a nonvolatile one is on after forming)."""
+    """Geometric mean of the same over five loops, each after a negative half loop (a nonvolatile cell is on after forming)."""
     settings = {"v_min": -1.0, "first": "negative", "compliance": 1e-4, "reset_compliance": 1e-2}
     with formed(device, seed) as station:
-        return on_off(loops(station, 1, **settings)[0])
+        found = [on_off(loop) for loop in loops(station, 5, **settings) if np.isfinite(threshold(loop))]
+    return float(np.exp(np.mean(np.log(found))))
 
 
 def fowler_nordheim(loop: Table) -> tuple[float, float]:
