@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pulse_fakes import kind_of
 
 from labctl import cards, plugins, runner, store
 from labctl.bench import SimBench, SimVisaLibrary
 from labctl.clocks import VirtualClock
 from labctl.contracts import Card, DeviceModel, SimulatedInstrument
-from labctl.procedure import Procedure
 from labctl.station import InstrumentConfig, Station, StationConfig
 
 #: few rows each, for every recipe with pulses or waits; done within seconds, or minutes, of simulated time
@@ -37,13 +37,6 @@ WAYS: dict[str, tuple[str, dict[str, Any]]] = {
     **{name: (name, values) for name, values in SMALL.items()},
     **{f"{name} by pulses": (name, values) for name, values in BY_PULSES.items()},
 }
-
-
-@cache
-def kind_of(name: str) -> Any:
-    """The class of a recipe."""
-    return plugins.load("procedures", name, Procedure)  # type: ignore[type-abstract]
-
 
 _card = cache(cards.read)
 

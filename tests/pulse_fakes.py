@@ -1,5 +1,6 @@
 """A pulse source and a source meter, ideal and without a language, on one device model and one virtual clock."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
 from typing import Any
@@ -27,6 +28,7 @@ from labctl.contracts import (
     Sweep,
     Waveform,
 )
+from labctl.procedure import Procedure
 from labctl.quantities import Limit, Limits
 
 DWELL = 0.02  #: s a point of a sweep takes
@@ -289,3 +291,32 @@ def collect(procedure: Any, station: PulseStation) -> dict[str, np.ndarray]:
 def figures(procedure: Any, rows: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """What a recipe extracts, by name."""
     return {item.name: item for item in type(procedure).extract(rows)}
+
+
+def kind_of(name: str) -> Any:
+    """The recipe of that name."""
+    return plugins.load("procedures", name, Procedure)  # type: ignore[type-abstract]
+
+
+def per_pulse(step: float, least: float = 1.5) -> Any:
+    """Every pulse above `least` V adds `step` S in the sign of its voltage, however long; a pulse ends at 0 V."""
+
+    def rule(cell: Plain, voltage: float, duration: float) -> None:
+        if abs(voltage) >= least and not cell.memory.get("high"):
+            cell.conductance += math.copysign(step, voltage)
+        cell.memory["high"] = abs(voltage) >= least
+
+    return rule
+
+
+def power_law(exponent: float) -> Any:
+    """Writing at 1.5 V or more starts a decay of the conductance by (1 + t/1 ms)^-exponent; the sign chooses the state."""
+
+    def rule(cell: Plain, voltage: float, duration: float) -> None:
+        if abs(voltage) >= 1.5:
+            cell.memory.update(age=0.0, start=1e-5 if voltage > 0 else 1e-8)
+        age = cell.memory["age"] = cell.memory.get("age", 0.0) + (duration if abs(voltage) < 1.5 else 0.0)
+        fall = exponent if cell.memory.get("start", 1e-5) > 1e-6 else 0.0
+        cell.conductance = cell.memory.get("start", 1e-5) * (1 + age / 1e-3) ** -fall
+
+    return rule

@@ -254,7 +254,7 @@ REFUSED_TRAINS: list[tuple[Mapping[str, Any], str]] = [
     ({"width": 1e-6, "rise": 1.2e-6, "fall": 2e-7}, "rise = 1.2 us exceeds the width"),
     ({"period": 2.012e-5}, "time between pulses = 20 ns"),
     ({"amplitudes": [15.0], "width": 2e-7}, "width = 200 ns is not between 250 ns"),
-    ({"amplitudes": [8.0], "base": -4.0, "voltage_range": 10.0}, "base to top = 12 V exceeds the 10 V range"),
+    ({"amplitudes": [8.0], "base": -4.0, "voltage_range": 10.0}, "base = -4 V: the cell would stay at it"),
     ({"rise": 3e-8, "fall": 2e-8}, "multiple of 20 ns"),
     ({"width": 2.0005e-5}, "width"),
     ({"measure": SAMPLES, "base": 0.1}, "base = 100 mV"),

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 from commandline import labctl
-from pulse_chain import SMALL, Chain, figures, kind_of
+from pulse_chain import SMALL, Chain, figures
+from pulse_fakes import kind_of
 
 from labctl import cards, plugins, store
 from labctl.contracts import Card

@@ -6,17 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pulse_fakes import Plain, PulseStation, collect, figures
+from pulse_fakes import Plain, PulseStation, collect, figures, kind_of, per_pulse, power_law
 
-from labctl import plugins
 from labctl.analysis import endurance, reads
 from labctl.contracts import Block, PulseTrain, Status
-from labctl.procedure import Procedure
 from labctl.recipe_parts import conductance
-
-
-def kind_of(name: str) -> Any:
-    return plugins.load("procedures", name, Procedure)  # type: ignore[type-abstract]
 
 
 def test_flags_are_said_once_a_read_the_worst_first() -> None:
@@ -60,17 +54,6 @@ def test_a_conductance_of_no_number_is_no_number() -> None:
     assert np.isnan(found[2:]).all()
 
 
-def per_pulse(step: float, least: float = 1.5) -> Any:
-    """Every pulse above `least` V adds `step` S in the sign of its voltage, however long; a pulse ends at 0 V."""
-
-    def rule(cell: Plain, voltage: float, duration: float) -> None:
-        if abs(voltage) >= least and not cell.memory.get("high"):
-            cell.conductance += math.copysign(step, voltage)
-        cell.memory["high"] = abs(voltage) >= least
-
-    return rule
-
-
 def moved(tau: float, ends: dict[int, float]) -> Any:
     """Above 1.5 V the conductance goes exponentially to the end of the voltage's sign; exact for any steps."""
 
@@ -78,19 +61,6 @@ def moved(tau: float, ends: dict[int, float]) -> Any:
         if abs(voltage) > 1.5:
             end = ends[1 if voltage > 0 else -1]
             cell.conductance = end + (cell.conductance - end) * math.exp(-duration / tau)
-
-    return rule
-
-
-def power_law(exponent: float) -> Any:
-    """Writing at 1.5 V or more starts a decay of the conductance by (1 + t/1 ms)^-exponent; the sign chooses the state."""
-
-    def rule(cell: Plain, voltage: float, duration: float) -> None:
-        if abs(voltage) >= 1.5:
-            cell.memory.update(age=0.0, start=1e-5 if voltage > 0 else 1e-8)
-        age = cell.memory["age"] = cell.memory.get("age", 0.0) + (duration if abs(voltage) < 1.5 else 0.0)
-        fall = exponent if cell.memory.get("start", 1e-5) > 1e-6 else 0.0
-        cell.conductance = cell.memory.get("start", 1e-5) * (1 + age / 1e-3) ** -fall
 
     return rule
 

@@ -6,25 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pulse_fakes import Plain, PulseStation, collect, figures, station_of
-
-from labctl import plugins
-from labctl.procedure import Procedure
-
-
-def kind_of(name: str) -> Any:
-    return plugins.load("procedures", name, Procedure)  # type: ignore[type-abstract]
-
-
-def per_pulse(step: float, least: float = 1.5) -> Any:
-    """Every pulse above `least` V adds `step` S in the sign of its voltage, however long; a pulse ends at 0 V."""
-
-    def rule(cell: Plain, voltage: float, duration: float) -> None:
-        if abs(voltage) >= least and not cell.memory.get("high"):
-            cell.conductance += math.copysign(step, voltage)
-        cell.memory["high"] = abs(voltage) >= least
-
-    return rule
+from pulse_fakes import Plain, PulseStation, collect, figures, kind_of, per_pulse, station_of
 
 
 def test_a_cell_of_equal_steps_is_perfectly_linear() -> None:

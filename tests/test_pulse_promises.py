@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 from fakes import FakeMeter, FakeStation
-from pulse_fakes import PulseStation, collect, station_of
+from pulse_fakes import PulseStation, collect, kind_of, station_of
 
 from labctl import plugins
 from labctl.contracts import PulseTrain, Waveform
 from labctl.errors import LimitError
-from labctl.procedure import ParameterError, Procedure
+from labctl.procedure import ParameterError
 from labctl.quantities import Limit, Limits
 from labctl.testing.procedure import check_procedure
 
@@ -34,10 +34,6 @@ SMALL: dict[str, dict[str, Any]] = {
     "volatility": {"step": 0.05},
 }
 PULSED = [name for name in SMALL if name != "volatility"]
-
-
-def kind_of(name: str) -> Any:
-    return plugins.load("procedures", name, Procedure)  # type: ignore[type-abstract]
 
 
 def made(name: str, **settings: Any) -> Any:

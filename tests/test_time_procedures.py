@@ -5,33 +5,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pulse_fakes import Plain, PulseStation, collect, figures, station_of
-
-from labctl import plugins
-from labctl.procedure import Procedure
+from pulse_fakes import Plain, PulseStation, collect, figures, kind_of, power_law, station_of
 
 CALM = {"n_wear": 1e9, "n_low": 1e9, "n_high": 1e9, "j_burn": 1e9, "temperature": 300.0}  # an ageing cell that does not
 MEMORY = {"set_compliance": 1e-3, "read_compliance": 1e-2, "step": 0.1}
 
 
-def kind_of(name: str) -> Any:
-    return plugins.load("procedures", name, Procedure)  # type: ignore[type-abstract]
-
-
 # -- retention --------------------------------------------------------------------------------------------------------
-def power_law(exponent: float) -> Any:
-    """Writing at 1.5 V or more starts a decay of the conductance by (1 + t/1 ms)^-exponent; the sign chooses the state."""
-
-    def rule(cell: Plain, voltage: float, duration: float) -> None:
-        if abs(voltage) >= 1.5:
-            cell.memory.update(age=0.0, start=1e-5 if voltage > 0 else 1e-8)
-        age = cell.memory["age"] = cell.memory.get("age", 0.0) + (duration if abs(voltage) < 1.5 else 0.0)
-        fall = exponent if cell.memory.get("start", 1e-5) > 1e-6 else 0.0
-        cell.conductance = cell.memory.get("start", 1e-5) * (1 + age / 1e-3) ** -fall
-
-    return rule
-
-
 @pytest.mark.parametrize(("write", "late"), [("sweep", 0.3), ("pulse", 0.0)])
 def test_a_power_law_gives_its_exponent_and_the_time_it_fails(write: str, late: float) -> None:
     """late: s that the way back of a sweep takes after the state was written; the reads are 12 % of a time apart."""

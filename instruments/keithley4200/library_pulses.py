@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from labctl.contracts import Block, FloatArray, Measure
-from labctl.errors import InstrumentError, LabctlError, RemoteProtocolError
+from labctl.errors import InstrumentError, RemoteProtocolError
 from labctl.kxci import library_replies
 from labctl.kxci import messages as m
 from labctl.kxci.replies import StatusByte
@@ -24,7 +24,7 @@ from .library_calls import LibraryTest
 from .pulse_fetch import TELLING
 from .pulse_program import TICK, IntArray, Windows
 from .pulse_status import hint, row_status
-from .safety import make_safe
+from .safety import left_safe, make_safe
 from .wiring import Settings
 
 _POLL = 0.1  # s between two looks at a module that runs (vendor's CVIV examples)
@@ -36,7 +36,7 @@ def carry_out_call(
     """Run the module and yield the final block; nothing can be read before it has ended. Errors as `carry_out_pulses`."""
     if should_stop():
         return
-    try:
+    with left_safe(driver):
         driver.clear_error()
         driver.pulse.leaving_smu(driver.pulse.channels)
         driver.send(m.LibraryMode())
@@ -49,14 +49,6 @@ def carry_out_call(
         driver.reset()
         if samples is not None:
             yield _block(test.windows, samples)
-    except BaseException as error:
-        try:
-            make_safe(driver)
-        except LabctlError as failure:
-            if isinstance(error, GeneratorExit):
-                raise failure from None
-            error.add_note(str(failure))
-        raise
 
 
 def _run(driver: Keithley4200, test: LibraryTest, settings: Settings, should_stop: Callable[[], bool]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from labctl.contracts import Block, Status
-from labctl.errors import InstrumentError, LabctlError
+from labctl.errors import InstrumentError
 from labctl.kxci import messages as m
 from labctl.kxci import replies
 
@@ -13,7 +13,7 @@ from .driver import Keithley4200
 from .pulse_fetch import Collector
 from .pulse_plan import PulseTest, outputs
 from .pulse_status import hint
-from .safety import make_safe
+from .safety import left_safe, make_safe
 from .wiring import Settings
 
 RACE = 0.1  #: s after the start within which a running test may not show yet (as for ME1: vendor examples)
@@ -33,17 +33,9 @@ def carry_out_pulses(
     """
     if should_stop():
         return
-    try:
+    with left_safe(driver):
         _set_up(driver, test)
         yield from _PulseRun(driver, test, settings, Collector(driver, test, from_held), should_stop).blocks()
-    except BaseException as error:
-        try:
-            make_safe(driver)
-        except LabctlError as failure:
-            if isinstance(error, GeneratorExit):  # nobody would see a note on that
-                raise failure from None
-            error.add_note(str(failure))
-        raise
 
 
 def raise_error(driver: Keithley4200, doing: str) -> None:

@@ -74,6 +74,8 @@ class Keithley4225(PulseSource):
     # -- what is asked for --------------------------------------------------------------------------------------------
     def _check(self, request: Waveform | PulseTrain) -> None:
         self._check_cables("pulse")
+        if isinstance(request, PulseTrain):
+            rules.check_base(request)
         self._call(request) if self._by_library else self._test(request)
         rules.check_worst(self.limits, request, self.pulses.load, self._lowest_resistance(request))
 

@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from labctl.contracts import Block, Status
-from labctl.errors import InstrumentError, LabctlError
+from labctl.errors import InstrumentError
 from labctl.kxci import messages as m
 from labctl.kxci import replies
 from labctl.kxci.replies import StatusByte
 
 from .driver import Keithley4200
 from .fetch import dead, fetch
-from .safety import make_safe
+from .safety import left_safe, make_safe
 from .system_mode import Test
 from .wiring import Settings
 
@@ -35,17 +35,9 @@ def carry_out(driver: Keithley4200, test: Test, settings: Settings, should_stop:
     """
     if should_stop():
         return
-    try:
+    with left_safe(driver):
         _set_up(driver, test)
         yield from _Run(driver, test, settings, should_stop).blocks()
-    except BaseException as error:
-        try:
-            make_safe(driver)
-        except LabctlError as failure:
-            if isinstance(error, GeneratorExit):  # nobody would see a note on that
-                raise failure from None
-            error.add_note(str(failure))
-        raise
 
 
 def _set_up(driver: Keithley4200, test: Test) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
-from labctl.errors import InstrumentError, RemoteProtocolError, TransportError
+from labctl.errors import InstrumentError, LabctlError, RemoteProtocolError, TransportError
 from labctl.kxci import encode
 from labctl.kxci import messages as m
 from labctl.kxci.replies import StatusByte
@@ -35,6 +35,24 @@ def make_safe(driver: Keithley4200) -> None:
         raise TransportError(
             f"can't know whether the outputs are off; switch them off at the instrument ({error})"
         ) from error
+
+
+@contextlib.contextmanager
+def left_safe(driver: Keithley4200) -> Iterator[None]:
+    """Stop the test and switch every output off when what is done inside goes wrong, or its generator is closed.
+
+    The original error is kept, with a note should that fail.
+    """
+    try:
+        yield
+    except BaseException as error:
+        try:
+            make_safe(driver)
+        except LabctlError as failure:
+            if isinstance(error, GeneratorExit):  # nobody would see a note on that
+                raise failure from None
+            error.add_note(str(failure))
+        raise
 
 
 def switch_off_blindly(driver: Keithley4200, channels: Iterable[int]) -> None:

@@ -102,11 +102,6 @@ def _edges(whole: int, wanted: list[int], least: int) -> list[int]:
 # -- trains -----------------------------------------------------------------------------------------------------------
 def compile_train(train: PulseTrain) -> Program:
     """Write `train` as a program: one sequence of all pulses, or one for each amplitude, looped. Raises LimitError."""
-    if train.base != 0:
-        raise LimitError(
-            f"base = {show(train.base, 'V')}: only trains of equal or evenly spaced amplitudes, measured by means, can "
-            "have one; others start and end at 0 V"
-        )
     if train.count > 1:
         pulses = [_pulse(train, train.amplitudes[k : k + 1]) for k in range(train.amplitudes.size)]
         return Program(tuple(pulses), tuple((k, train.count) for k in range(len(pulses))))

@@ -27,7 +27,6 @@ def train_test(train: PulseTrain, pair: Pair, load: float | None) -> PulseTest:
     """Encode a train. Raises LimitError for what the card can't do."""
     ranges = Ranges(rules.source_range(train, load), train.current_range, load)
     rules.check_duration(train.duration)
-    rules.check_base(train)
     rules.check_current_range(ranges.current, ranges.voltage, pair.kinds)
     if train.measure == Measure.SAMPLES or (ramp := evenly(train)) is None or ramp.count > rules.BURST:
         return segment_test(compile_train(train), pair, ranges, train.sample_rate)

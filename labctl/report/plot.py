@@ -17,6 +17,8 @@ from labctl.store import Run
 
 #: points; with more a marker each would hide the line
 MARKED = 400
+#: of an axis; numbers that need no prefix
+SHORT = (0.1, 1e5)
 
 
 def save(runs: Sequence[Run], path: Path) -> Path:
@@ -50,7 +52,8 @@ def draw(run: Run, axes: Any) -> None:
         axes.legend(frameon=False, fontsize=8, loc="best")
     signal = units[spec.signal]
     for axis, name, log in ((axes.xaxis, x_name, spec.log_x), (axes.yaxis, spec.signal, spec.log)):
-        if units[name].unit and not log:
+        reach = np.abs(axis.get_view_interval()).max()
+        if units[name].unit and not log and not SHORT[0] <= reach <= SHORT[1]:
             axis.set_major_formatter(EngFormatter(sep=""))  # 20µ rather than 0.00002
     axes.set_xlabel(units[x_name].caption)
     axes.set_ylabel(f"|{signal.name}| ({signal.unit})" if spec.log else signal.caption)
