@@ -66,6 +66,7 @@ class _Run:
         self.seen_busy = False
         self.unseen = 0
         self.deadline = 0.0
+        self.expected = 0.0  # when it should be over
 
     def blocks(self) -> Iterator[Block]:
         """Start and follow the test to its end."""
@@ -73,6 +74,7 @@ class _Run:
         self.driver.energised |= set(self.test.ranges)
         self.driver.send(m.ControlPage(), m.Measure(1))
         self._allow(self.test.duration)
+        self.expected = self.clock.now() + self.test.duration
         self.clock.sleep(RACE)
         while not self._ended():
             if self.should_stop():
@@ -90,10 +92,12 @@ class _Run:
     def _pause(self) -> None:
         """Wait for the next look: twice per reading, no oftener than poll_interval; a wish to stop cuts it short.
 
-        Where nothing is read live, a tenth of the test is soon enough to see that it goes on.
+        Where nothing is read live there is nothing to see before the expected end, and after it a tenth of the test is soon
+        enough.
         """
         shortest = self.settings.poll_interval
-        wanted = self.test.per_reading / 2 if self.test.live else self.test.duration / 10
+        left = self.expected - self.clock.now()
+        wanted = self.test.per_reading / 2 if self.test.live else max(left, self.test.duration / 10)
         until = self.clock.now() + min(max(shortest, wanted), max(shortest, _SELDOM))
         while (left := until - self.clock.now()) > 0 and not self.should_stop():
             self.clock.sleep(min(left, _LOOK))
