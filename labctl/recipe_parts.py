@@ -124,9 +124,10 @@ class ReadParameters(SeriesParameters):
         """One read at `voltage` (V), by default v_read."""
         level = self.v_read if voltage is None else voltage
         if self.read_with == "pulse":
-            return Shape(self.read_width, current_range=self.read_range or 1e-4, series=self.series).train([level])
+            shape = Shape(self.read_width, current_range=self.read_range or 1e-4, series=self.series)
+            return replace(shape.train([level]), reads=True)
         acquisition = Acquisition(self.integration, current_range=self.read_range or None, live=False)  # one row only
-        return Sweep(np.array([level]), self.read_compliance, acquisition=acquisition)
+        return Sweep(np.array([level]), self.read_compliance, acquisition=acquisition, reads=True)
 
 
 class StateParameters(Procedure):

@@ -84,7 +84,7 @@ class Forming(Procedure):
         """The ramp, and the read unless v_read is 0."""
         acquisition = Acquisition(self.integration, hold=self.hold, delay=self.delay)
         ramp = Sweep(self.ramp(), self.compliance, acquisition=acquisition, stop_on_compliance=True)
-        read = Sweep(np.array([self.v_read]), self.compliance, acquisition=acquisition)
+        read = Sweep(np.array([self.v_read]), self.compliance, acquisition=acquisition, reads=True)
         return [ramp, read] if self.v_read != 0 else [ramp]
 
     def points(self, station: Station) -> Iterator[Block]:

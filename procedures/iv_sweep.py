@@ -150,7 +150,7 @@ class IVSweep(Procedure):
     def read(self) -> Sweep:
         """One reading at v_read; a low-resistance cell must not be cut off by the compliance it was set with."""
         compliance = self.read_compliance or max(self.compliance, self.reset_compliance)
-        return Sweep(np.array([self.v_read]), compliance, acquisition=self.acquisition())
+        return Sweep(np.array([self.v_read]), compliance, acquisition=self.acquisition(), reads=True)
 
     def requests(self) -> list[Sweep]:
         """The sweeps of one cycle; the others repeat them."""

@@ -12,7 +12,14 @@ from labctl.quantities import Limits
 
 
 class Request(Protocol):
-    """Something an instrument can be asked to apply to a cell."""
+    """Something an instrument can be asked to apply to a cell.
+
+    reads: declared by whoever asks to leave the cell's state as it is. A read whose answer was lost may be asked again, by a
+    person or by a resumed run; anything else is never sent a second time.
+    """
+
+    @property
+    def reads(self) -> bool: ...
 
     def details(self) -> dict[str, Any]:
         """The request as plain values, for the journal."""

@@ -34,7 +34,7 @@ class Waveform:
     (n,), `Measure`, or one for all; windows: shape (n, 2), s from the segment's start, where it is measured, None for the whole
     of it; repeats: times the whole is played, without a gap; current_range: A, fixed; voltage_range: V, None for the smallest
     that holds; sample_rate: samples per s, None for the instrument's choice; series: ohm, declared to be in series with the
-    cell.
+    cell; reads: see `Request`.
 
     A pulse source has no current compliance: a cell that becomes a short carries level/(50 ohm + series), and limits on
     current and power are held against that.
@@ -50,6 +50,7 @@ class Waveform:
     sample_rate: float | None = None
     series: float = 0.0
     terminal: str = "top"
+    reads: bool = False
 
     def __post_init__(self) -> None:
         set_ = object.__setattr__
@@ -145,6 +146,7 @@ class PulseTrain:
     sample_rate: float | None = None
     series: float = 0.0
     terminal: str = "top"
+    reads: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "amplitudes", _frozen(self.amplitudes))

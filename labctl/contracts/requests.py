@@ -39,7 +39,8 @@ class Sweep:
 
     levels: shape (n,), V, in the order applied; compliance: A, > 0, for both signs, of every terminal of the test, so that
     none carries more; which one limits is open, and any of them sets Status.COMPLIANCE; constants: V held on other terminals;
-    stop_on_compliance: the instrument ends the sweep at the first point in compliance; standby: output off at the end.
+    stop_on_compliance: the instrument ends the sweep at the first point in compliance; standby: output off at the end;
+    reads: see `Request`.
     """
 
     levels: FloatArray
@@ -49,6 +50,7 @@ class Sweep:
     acquisition: Acquisition = Acquisition()
     stop_on_compliance: bool = False
     standby: bool = True
+    reads: bool = False
 
     def __post_init__(self) -> None:
         levels = np.array(self.levels, dtype=np.float64)  # a copy: what was checked is what is sent
@@ -74,7 +76,7 @@ class Sampling:
     """Readings against time at constant voltages.
 
     voltages: V by terminal, the driven one among them; compliance: A, > 0, of every terminal as for `Sweep`; count: readings;
-    interval: s between them; wait: s from applying the voltages to the first reading.
+    interval: s between them; wait: s from applying the voltages to the first reading; reads: see `Request`.
     """
 
     voltages: Mapping[str, float]
@@ -85,6 +87,7 @@ class Sampling:
     terminal: str = "top"
     acquisition: Acquisition = Acquisition()
     standby: bool = True
+    reads: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "voltages", MappingProxyType(dict(self.voltages)))

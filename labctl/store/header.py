@@ -16,7 +16,7 @@ from labctl.store.errors import StoreError
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _DTYPES = ("float64", "int64")
 #: Fields that are brought to plain JSON types at once, so that a header equals what is read back later.
-_PLAIN = ("parameters", "instruments", "software", "git")
+_PLAIN = ("parameters", "instruments", "software", "git", "setup", "holder", "logs")
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,10 @@ class RunHeader:
     instruments: name -> {"identity": {...}, "settings": {...}}; limits: one mapping per limit in force;
     seed: of the run's random generators, None if there is none; device: name of the simulated device's card;
     software: name -> version; git: {"commit": ..., "dirty": ...} or {}; command: as typed; notes: free text.
+    setup: what rebuilds a simulated bench: {"config": the station, "cell": state it was prepared in}, {} on a real one;
+    holder: the process that records: {"pid": ..., "host": ..., "user": ...}; logs: {"run": ..., "wire": ...}, names of files
+    beside the run file; resumes: one mapping for each time the run was continued, oldest first: {"uuid": of the run before,
+    "rows": and "stimuli": how many were taken over from it, "last": greatest number of its notes, "time": s since the start}.
     Raises StoreError for a header that could not be written or drawn.
     """
 
@@ -77,10 +81,15 @@ class RunHeader:
     git: Mapping[str, Any] = field(default_factory=dict)
     command: str = ""
     notes: str = ""
+    setup: Mapping[str, Any] = field(default_factory=dict)
+    holder: Mapping[str, Any] = field(default_factory=dict)
+    logs: Mapping[str, str] = field(default_factory=dict)
+    resumes: Sequence[Mapping[str, Any]] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "columns", tuple(self.columns))
-        object.__setattr__(self, "limits", tuple(values.loads(values.dumps(list(self.limits)))))
+        for name in ("limits", "resumes"):
+            object.__setattr__(self, name, tuple(values.loads(values.dumps(list(getattr(self, name))))))
         for name in _PLAIN:
             object.__setattr__(self, name, values.loads(values.dumps(getattr(self, name))))
         _check_columns(self.columns)
