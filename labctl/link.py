@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, NoReturn
 import pyvisa
 from pyvisa.constants import StatusCode
 from pyvisa.highlevel import VisaLibraryBase
+from pyvisa.rname import InvalidResourceName, to_canonical_name
 
 from labctl.clocks import WallClock
 from labctl.contracts import Clock
@@ -233,6 +234,14 @@ class VisaLink:
         if len(text) > _KEPT:
             line = line._replace(text=f"{text[:_KEPT]}... ({len(text)} characters)")
         self.transcript.append(line)
+
+
+def canonical(resource: str) -> str:
+    """The one spelling of a VISA resource name: ``gpib::17`` is ``GPIB0::17::INSTR``; what is no such name, in capitals."""
+    try:
+        return str(to_canonical_name(resource.strip().upper()))
+    except (InvalidResourceName, ValueError):
+        return resource.strip().upper()
 
 
 def visa_libraries() -> dict[str, str]:

@@ -12,7 +12,7 @@ import inspect
 import logging
 import math
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, cast
@@ -238,11 +238,23 @@ class Procedure(PyMeasureProcedure):  # type: ignore[misc]
         """
         return ()
 
+    def plan(self) -> Iterable[tuple[int, Sequence[Request]]]:
+        """What a run that goes to its end applies: groups of requests in order, and how often each group; nothing by default.
+
+        For the rules on a cell's history, which are asked before the first byte. What depends on measured values is left
+        out; without a plan the rules hold stimulus by stimulus.
+        """
+        return ()
+
     def preflight(self, limits: Limits) -> None:
         """Raise ParameterError or LimitError if parameters contradict each other or a request exceeds `limits`."""
         self.check()
         for request in self.requests():
             request.check(limits)
+
+    def state_read(self) -> Request | None:
+        """A read that shows what state the cell is in; a run that is continued begins with it. None where there is none."""
+        return None
 
     def expected_rows(self) -> int | None:
         """How many rows a full run will give, for progress; None where it can't be known."""

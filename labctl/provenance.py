@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import getpass
+import os
 import platform
 import shlex
 import subprocess
 import sys
-from datetime import datetime
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -53,6 +57,30 @@ def command() -> str:
     return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
 
 
+def holder() -> dict[str, object]:
+    """Who records: this process, this machine, this user."""
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError, ImportError):  # a container without a user database
+        user = ""
+    return {"pid": os.getpid(), "host": platform.node(), "user": user}
+
+
 def now() -> str:
     """The local time, ISO 8601 with offset, to the millisecond."""
     return datetime.now().astimezone().isoformat(timespec="milliseconds")
+
+
+def after(start: str) -> Callable[[], str]:
+    """What tells the time as `now` does, but never earlier than `start` plus what has passed since this call.
+
+    So a run does not end before it began where the time of day is set back meanwhile. start: as of `now`.
+    """
+    begun = time.monotonic()
+
+    def told() -> str:
+        least = datetime.fromisoformat(start) + timedelta(seconds=time.monotonic() - begun)
+        found = now()
+        return found if datetime.fromisoformat(found) >= least else least.isoformat(timespec="milliseconds")
+
+    return told

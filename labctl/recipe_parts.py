@@ -120,6 +120,10 @@ class ReadParameters(SeriesParameters):
         if self.v_read == 0:
             raise ParameterError("v_read = 0 V reads nothing; give a read voltage, e.g. v_read=0.1")
 
+    def state_read(self) -> Sweep | PulseTrain:
+        """One read at v_read."""
+        return self.read_request()
+
     def read_request(self, voltage: float | None = None) -> Sweep | PulseTrain:
         """One read at `voltage` (V), by default v_read."""
         level = self.v_read if voltage is None else voltage

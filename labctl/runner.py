@@ -7,17 +7,19 @@ import re
 import traceback
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
-from labctl import provenance
+from labctl import ledger, provenance, resume, run_logs
 from labctl.contracts import Block
 from labctl.errors import LabctlError, UsageError
+from labctl.logs import RunLogs
 from labctl.procedure import Procedure
-from labctl.station import Station
-from labctl.store import PlotSpec, RunHeader, RunWriter, StoreError
+from labctl.station import Station, ledger_file
+from labctl.store import PlotSpec, Run, RunHeader, RunWriter, StoreError
+from labctl.store.header import LOGS
 
 State = Literal[
     "finished", "aborted", "failed"
@@ -49,13 +51,21 @@ def run(
     unique: bool = True,
     should_stop: Callable[[], bool] = lambda: False,
     listeners: Sequence[Listener] = (),
+    earlier: Run | None = None,
+    logs: bool = True,
+    touchdown: bool = False,
+    override_rules: str = "",
 ) -> Result:
     """Run `procedure` on `station` into the HDF5 file `path`; returns how it ended.
 
     Parameters and limits are checked before anything is sent; what is refused then raises and leaves no file. After that
     the file is there whatever the end: "finished", "aborted" (should_stop or KeyboardInterrupt) or "failed" (any
     exception); other ways out (SystemExit) close it as "aborted" and pass on. unique: add a number where `path` is taken,
-    instead of refusing.
+    instead of refusing. earlier: the run to continue (labctl.resume says how), whose procedure and parameters these are: its
+    rows and notes are taken over into the new file, and nothing it noted is sent again. logs: keep a log in words and one of
+    every message beside the run file; trouble with them becomes an event "log failed" and ends no run. The run of a named
+    sample is entered in the ledger, and the station's rules on its cell hold, or LimitError; touchdown: the probes were set
+    down for it; override_rules: a reason to go on without the rules, kept with the run.
     Raises StoreError if the file can't be made or completed; the journal beside it then holds the run.
     """
     procedure.station, procedure.should_stop, procedure.shutdown_error = station, should_stop, None
@@ -63,8 +73,20 @@ def run(
     try:
         procedure.startup()
         about = header(name, procedure, station, seed=seed, operator=operator, notes=notes)
-        writer = RunWriter.create(path, about, unique=unique, **_timing(station))
-        return _recorded(procedure, station, writer, should_stop, listeners)
+        if earlier is not None:
+            about = resume.continued(about, earlier)
+        station.prepared = None  # from here on a simulated cell has a history
+        about = replace(about, logs=LOGS if logs else {})
+        with ledger.enter(
+            ledger_file(station.config, path), station.rules, about, path,
+            plan=procedure.plan(), worst=procedure.requests(), touchdown=touchdown, override=override_rules,
+        ) as entry:  # fmt: skip
+            writer = RunWriter.create(path, about, unique=unique, **_timing(station, earlier))
+            passed = 0.0 if earlier is None or station.bench else resume.since(earlier)()
+            with run_logs.kept(writer, station, passed) as told:
+                result = _recorded(procedure, station, writer, told, entry, should_stop, listeners, earlier)
+            entry.ended(result.path)
+            return result
     finally:
         for part, asked in asked_before:
             part.should_stop = asked
@@ -75,26 +97,43 @@ def _recorded(
     procedure: Procedure,
     station: Station,
     writer: RunWriter,
+    logs: RunLogs,
+    entry: ledger.Entry,
     should_stop: Callable[[], bool],
     listeners: Sequence[Listener],
+    earlier: Run | None,
 ) -> Result:
-    end = _End("aborted", "ended by SystemExit or the like")
+    end, time_of_day = _End("aborted", "ended by SystemExit or the like"), provenance.after(writer.header.start_time)
+    recall = None
     try:
-        station.record_to(writer)
-        procedure.hand_on = _Hand(writer, listeners)  # type: ignore[method-assign]
+        station.record_to(recorder := entry.begin(writer.path, logs.recorder(writer)))
+        if earlier is not None:
+            since = resume.since(earlier)
+            writer.adopt(earlier, 0.0 if station.bench else since())
+            recall = resume.Recall(earlier, station, recorder, procedure.state_read())
+            recall.attach(since)
+        entry.say(recorder)
+        procedure.hand_on = _Hand(writer, listeners, entry.look, recall)  # type: ignore[method-assign]
         end = _execute(procedure, should_stop)
+    except Exception as error:
+        end = _End("failed", f"{type(error).__name__}: {error}", traceback.format_exc())
+        raise
     finally:
-        error = _make_safe(procedure, station)
+        if recall is not None:
+            recall.detach()
+        left, unsafe = _tried(procedure.shutdown), _make_safe(station)
         station.record_to(_closed)
         try:
-            end = end.unsafe(error) if error else end
-            path = writer.finish(end.state, reason=end.reason, traceback=end.trace, end_time=provenance.now())
+            end = end.after(left) if left else end
+            end = end.unsafe(unsafe) if unsafe else end
+            logs.say(run_logs.end(end.state, end.reason, writer.rows, end.trace), "error" if end.trace else "info")
+            path = writer.finish(end.state, reason=end.reason, traceback=end.trace, end_time=time_of_day())
         except StoreError as unpacked:
             unpacked.add_note(f"the run itself ended after {writer.rows} rows: {end.state} {end.reason}".rstrip())
             raise
         finally:
             writer.close()
-    return Result(path, end.state, end.reason, writer.rows, error is None)
+    return Result(path, cast(State, writer.state), writer.reason, writer.rows, unsafe is None)  # as the file says
 
 
 @dataclass(frozen=True)
@@ -103,20 +142,41 @@ class _End:
     reason: str = ""
     trace: str = ""
 
+    def after(self, error: BaseException) -> _End:
+        """The same end after a shutdown of the recipe that raised; Ctrl-C during it changes nothing: the run was over."""
+        if isinstance(error, KeyboardInterrupt):
+            return self
+        words = f"the procedure's shutdown failed: {type(error).__name__}: {error}"
+        trace = "".join(traceback.format_exception(error))
+        return _End("failed", f"{self.reason}; {words}" if self.reason else words, self.trace + trace)
+
     def unsafe(self, error: BaseException) -> _End:
         warning = f"outputs may still be on: {str(error) or repr(error)}"
         return _End("failed", f"{self.reason}; {warning}" if self.reason else warning, self.trace)
 
 
 class _Hand:
-    """Hands a block to the store, then to the listeners; a listener that fails is left out from then on."""
+    """Hands a block to the store, then to the listeners; a listener that fails is left out from then on.
 
-    def __init__(self, writer: RunWriter, listeners: Sequence[Listener]) -> None:
+    What is recalled from a run that is continued is in the store already.
+    """
+
+    def __init__(
+        self,
+        writer: RunWriter,
+        listeners: Sequence[Listener],
+        look: Listener,
+        recall: resume.Recall | None = None,
+    ) -> None:
         self.writer = writer
+        self.look = look  # the ledger's; no listener that may fail and be left out
+        self.recall = recall
         self.listeners = list(listeners)
 
     def __call__(self, block: Block) -> None:
-        self.writer.append(block)
+        if self.recall is None or not self.recall.recalling:
+            self.writer.append(block)
+            self.look(block)
         for listener in tuple(self.listeners):
             try:
                 listener(block)
@@ -129,18 +189,20 @@ def _execute(procedure: Procedure, should_stop: Callable[[], bool]) -> _End:
     """Run the recipe; returns how it ended."""
     try:
         procedure.execute()
-    except KeyboardInterrupt:
-        return _End("aborted", "stopped at once by the user (Ctrl-C)")
+    except KeyboardInterrupt as error:
+        return _End("aborted", f"stopped at once by {error or 'the user (Ctrl-C)'}")
     except LabctlError as error:
         return _End("failed", str(error), traceback.format_exc())
     except Exception as error:  # noqa: BLE001 - a recipe may raise anything; the run must still end in order
         return _End("failed", f"{type(error).__name__}: {error}", traceback.format_exc())
-    return _End("aborted", "stopped by the user") if should_stop() else _End("finished")
+    if should_stop():
+        return _End("aborted", f"stopped in order by {getattr(should_stop, 'who', '') or 'the program that ran it'}")
+    return _End("finished")
 
 
-def _make_safe(procedure: Procedure, station: Station) -> BaseException | None:
-    """Run the recipe's own shutdown, then switch the outputs off whatever that did; returns why they may still be on."""
-    error = _tried(procedure.shutdown)
+def _make_safe(station: Station) -> BaseException | None:
+    """Switch the outputs off, whatever the recipe's own shutdown did; returns why they may still be on."""
+    error = None
     for _ in range(3):  # a further Ctrl-C is no reason to leave them on
         error = _tried(station.make_safe)
         if not isinstance(error, KeyboardInterrupt):
@@ -198,7 +260,20 @@ def header(
         git=provenance.git(),
         command=provenance.command(),
         notes=notes,
+        setup=setup(station),
+        holder=provenance.holder(),
     )
+
+
+def setup(station: Station) -> dict[str, object]:
+    """What rebuilds a simulated bench whose cell had no history before this run; else nothing."""
+    if station.bench is None or station.prepared is None:
+        return {}
+    config = station.config.model_dump(mode="json")
+    config["simulate"].pop(
+        "faults", None
+    )  # what was done to this run's line is not to be done to the one that goes on with it
+    return {"config": config, "cell": station.prepared}
 
 
 def instruments(station: Station) -> dict[str, dict[str, object]]:
@@ -212,16 +287,18 @@ def instruments(station: Station) -> dict[str, dict[str, object]]:
         who = {"device": card.name, "model": card.model, "title": card.title}
         values = {name: f"{item.value!r} {item.unit}".strip() for name, item in card.fields.items()}
         found["simulated_cell"] = {"identity": who, "settings": values}
-        found["simulated_instrument"] = {"identity": {"name": simulate.instrument}, "settings": dict(simulate.settings)}
+        faults = {"faults": simulate.faults} if simulate.faults else {}
+        choices = {**simulate.settings, **faults}
+        found["simulated_instrument"] = {"identity": {"name": simulate.instrument}, "settings": choices}
     return found
 
 
-def _timing(station: Station) -> dict[str, Any]:
+def _timing(station: Station, earlier: Run | None) -> dict[str, Any]:
     """On a simulated bench notes carry simulated time, the same in every run, and the disk is not synchronised by it."""
-    if station.bench is None:
-        return {}
-    start = station.clock.now()
-    return {"clock": lambda: station.clock.now() - start, "sync_interval": math.inf}
+    if station.bench is None:  # nobody who shortens a mapped journal may end this process while outputs are on
+        return {"mapped": False}
+    start, last = station.clock.now(), earlier.ending.duration if earlier else 0.0
+    return {"clock": lambda: max(station.clock.now() - start, last), "sync_interval": math.inf}
 
 
 def parameters(procedure: Procedure) -> dict[str, dict[str, object]]:

@@ -15,27 +15,51 @@
       W12: {voltage: 5 V, current: 1 mA}
       W12/D3-4/C5: {voltage: 2 V}      # the limits of every part of a sample's path hold
       "*": {voltage: 1 V}              # for samples not named here; without it they are refused
+    rules: {formed_first: [endurance], pulses: 1M}   # on the history of a cell; samples may have more (rules: ... in theirs)
+    ledger: /data/cells.sqlite         # where that history is kept; by default in the folder of the run files
 
 With ``simulate: {device: device-2}`` beside ``instruments`` the same station runs on a simulated cell: nothing real is opened.
 """
 
 from __future__ import annotations
 
+import logging
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
-from labctl import cards, plugins, yaml
+from labctl import cards, locks, plugins, provenance, yaml
 from labctl.clocks import WallClock
-from labctl.contracts import Clock, Instrument, NoRecorder, PulseSource, PulseTrain, Recorder, SourceMeter, Waveform
+from labctl.contracts import (
+    Block,
+    Clock,
+    Instrument,
+    NoRecorder,
+    PulseSource,
+    PulseTrain,
+    Recorder,
+    Sampling,
+    SourceMeter,
+    Waveform,
+)
 from labctl.contracts import Request as AnyRequest
 from labctl.errors import UsageError
+from labctl.ledger import NAME, Rules, RulesConfig
 from labctl.quantities import Limit, Limits, parse
 
 if TYPE_CHECKING:
     from labctl.bench import SimBench
+    from labctl.link import Line
+
+    WireSink = Callable[[str, Line], None]  # name of the instrument, what was said
+
+_log = logging.getLogger("labctl.station")
+_UNHEARD = 200  #: messages kept for a log that begins later: who was asked for its name and settings; a guess
 
 
 # -- the file ---------------------------------------------------------------------------------------------------------
@@ -82,6 +106,12 @@ class LimitsConfig(_Model):
         return Limits(tuple(Limit(n, v, units[n], owner) for n, v in values.items() if v is not None))
 
 
+class SampleConfig(LimitsConfig):
+    """Limits and rules of a sample."""
+
+    rules: RulesConfig = RulesConfig()
+
+
 class InstrumentConfig(_Model):
     """One instrument: its driver, where it is, and how it is wired."""
 
@@ -94,12 +124,22 @@ class InstrumentConfig(_Model):
 
 
 class SimulationConfig(_Model):
-    """The simulated far side: device card, simulated instrument and its settings."""
+    """The simulated far side: device card, simulated instrument and its settings; faults: on its wire, in words."""
 
     device: str
     instrument: str = "keithley4200"
     settings: dict[str, Any] = {}
     transport: Literal["tcp", "gpib"] = "tcp"
+    faults: str = ""
+
+    @field_validator("faults")
+    @classmethod
+    def _known_faults(cls, faults: str) -> str:
+        if faults:
+            from labctl.bench import fault_plan  # with the bench comes pyvisa
+
+            _as_value_error(lambda text: str(fault_plan.parse(text)), faults)
+        return faults
 
 
 class StationConfig(_Model):
@@ -108,14 +148,16 @@ class StationConfig(_Model):
     name: str
     instruments: dict[str, InstrumentConfig] = Field(min_length=1)
     limits: LimitsConfig = LimitsConfig()
-    samples: dict[str, LimitsConfig] = {}
+    samples: dict[str, SampleConfig] = {}
+    rules: RulesConfig = RulesConfig()
+    ledger: Path | None = None
     simulate: SimulationConfig | None = None
     operator: str = ""
 
     @field_validator("samples")
     @classmethod
-    def _normal_paths(cls, samples: dict[str, LimitsConfig]) -> dict[str, LimitsConfig]:
-        named: dict[str, LimitsConfig] = {}
+    def _normal_paths(cls, samples: dict[str, SampleConfig]) -> dict[str, SampleConfig]:
+        named: dict[str, SampleConfig] = {}
         for text, config in samples.items():
             name = ANY if text == ANY else _as_value_error(sample_path, text)
             if name in named:
@@ -148,8 +190,24 @@ def _as_value_error(function: Callable[[str], str], text: str) -> str:
 
 
 def read(path: Path) -> StationConfig:
-    """Read a station file. Raises UsageError with file, line and column for each mistake."""
-    return yaml.load(path, StationConfig)
+    """Read a station file; a relative ledger is one beside it. Raises UsageError with file, line and column for each mistake."""
+    config = yaml.load(path, StationConfig)
+    return config if config.ledger is None else config.model_copy(update={"ledger": Path(path).parent / config.ledger})
+
+
+def from_record(config: Any) -> StationConfig:
+    """The station of a simulated run, from what its run file says of it. Raises UsageError: a file is no authority on a bench."""
+    if not isinstance(config, Mapping):
+        raise UsageError(
+            "the run file does not say how its simulated bench was built, or its cell had a history before the run"
+        )
+    try:
+        found = StationConfig.model_validate(config)
+    except ValidationError as error:
+        raise UsageError(f"the station in the run file can't be used: {' '.join(str(error).split())[:300]}") from None
+    if found.simulate is None:
+        raise UsageError("the run file names a real station; give --station FILE")
+    return found
 
 
 def simulated(device: str, transport: Literal["tcp", "gpib"] = "tcp") -> StationConfig:
@@ -169,6 +227,7 @@ class Station:
     sample: path of the sample ("W12/D3-4/C5"), whose limits are joined, None where nothing will be measured;
     seed: of a simulated cell and its instrument's noise; bench: an already built simulated bench to use again (the same
     cell, with its history); clock: instead of the bench's own.
+    Raises locks.InUse, saying who has it, if an instrument is in use by another program or Station; never for a simulated one.
     """
 
     def __init__(
@@ -183,13 +242,22 @@ class Station:
         self.sample = sample_path(sample or "")
         self.card = cards.read(config.simulate.device) if config.simulate else None
         self.recorder: Recorder = NoRecorder()
+        self.prepared: str | None = (
+            None if bench is not None else ""
+        )  # what a simulated cell was; None once it has a history
         self.bench = bench or (_build_bench(config, seed) if config.simulate else None)
         self.clock: Clock = clock or (self.bench.clock if self.bench else WallClock())
         self.limits = limits(config, sample) if sample is not None else config.limits.of(f"station {config.name}")
+        self.rules = (
+            rules(config, sample) if sample is not None else Rules()
+        )  # held by the runner, which keeps the ledger
         self.instruments: dict[str, SourceMeter] = {}
+        self._locks: list[locks.Lock] = []
+        self._wire: WireSink | None = None
+        self._unheard: deque[tuple[str, Line]] = deque(maxlen=_UNHEARD)
         try:
             for name, instrument in config.instruments.items():
-                self.instruments[name] = self._open(instrument)
+                self.instruments[name] = self._open(name, instrument)
         except BaseException:
             self.close()
             raise
@@ -223,6 +291,21 @@ class Station:
         else:
             self.source_meter.check(request)  # type: ignore[arg-type]  # what is no pulse is a source meter's
 
+    def apply(self, request: AnyRequest) -> Iterator[Block]:
+        """Have the instrument that takes `request` apply it; its blocks. Raises LimitError."""
+        if isinstance(request, PulseTrain):
+            return self.pulse_source.train(request)
+        if isinstance(request, Waveform):
+            return self.pulse_source.play(request)
+        return self.source_meter.sample(request) if isinstance(request, Sampling) else self.source_meter.sweep(request)  # type: ignore[arg-type]
+
+    def prepare(self, state: str) -> None:
+        """Put the simulated cell into a state, "pristine" or "formed". Raises UsageError on a real bench."""
+        if self.bench is None:
+            raise UsageError("only a simulated cell can be prepared")
+        self.bench.device.prepare(state)
+        self.prepared = state
+
     def stop_when(self, should_stop: Callable[[], bool]) -> None:
         """Have every instrument ask `should_stop` between readings."""
         for part in self.parts:
@@ -250,10 +333,19 @@ class Station:
         if errors:
             raise errors[0]
 
+    def log_wire_to(self, sink: WireSink | None) -> None:
+        """Have `sink` told every message from now on, and first the last ones nobody was told; None: nobody is."""
+        self._wire = sink
+        while sink is not None and self._unheard:
+            sink(*self._unheard.popleft())
+
     def close(self) -> None:
-        """Release the links; does not touch the outputs (see `make_safe`)."""
-        for instrument in self.instruments.values():
-            instrument.close()
+        """Release the links, then the locks; does not touch the outputs (see `make_safe`)."""
+        with ExitStack() as stack:  # all of it, whatever one of them raises
+            for lock in self._locks:
+                stack.callback(lock.release)
+            for instrument in reversed(self.instruments.values()):
+                stack.callback(instrument.close)
 
     def __enter__(self) -> Station:
         return self
@@ -264,15 +356,38 @@ class Station:
         finally:
             self.close()
 
-    def _open(self, config: InstrumentConfig) -> SourceMeter:
+    def _say(self, name: str, line: Line) -> None:
+        if self._wire is None:
+            self._unheard.append((name, line))
+        else:
+            self._wire(name, line)
+
+    def _lock(self, resource: str) -> None:
+        from labctl.link import canonical
+
+        holder = {**provenance.holder(), "since": provenance.now(), "command": provenance.command()}
+        lock = locks.take(canonical(resource), holder)
+        self._locks.append(lock)
+        if lock.inherited:
+            _log.warning("%s was left by %s: that program died; outputs go off now", resource, lock.inherited)
+
+    def _open(self, name: str, config: InstrumentConfig) -> SourceMeter:
         from labctl.link import VisaLink  # pyvisa is needed only once something is opened
 
         driver = plugins.load("instruments", config.driver, SourceMeter)  # type: ignore[type-abstract]
         resource = self.bench.resource if self.bench else config.resource
         library = self.bench.library if self.bench else config.visa_library
         write, read = driver.terminators(resource)
+        if self.bench is None:  # a bench in this process is nobody else's
+            self._lock(resource)
         link = VisaLink(
-            resource, visa_library=library, write_termination=write, read_termination=read, timeout=config.timeout
+            resource,
+            visa_library=library,
+            write_termination=write,
+            read_termination=read,
+            timeout=config.timeout,
+            clock=self.clock,
+            sink=partial(self._say, name),
         )
         try:
             meter = driver.connect(link, config.terminals, self.clock, config.options)
@@ -290,19 +405,36 @@ def limits(config: StationConfig, sample: str) -> Limits:
     Where the file names samples, one of them must fit (or "*" be there), so that a misspelt path can't lose its limits.
     Raises UsageError.
     """
-    parts = sample_path(sample).split("/")
-    prefixes = ["/".join(parts[:count]) for count in range(1, len(parts) + 1)]
-    fitting = [name for name in prefixes if name in config.samples]
-    if not fitting and ANY in config.samples:
-        fitting = [ANY]
+    fitting = _fitting(config, sample)
     if config.samples and not fitting:
         which = f"sample {sample!r} is not one of" if sample else "give --sample: this station knows"
-        hint = plugins.suggestion(prefixes[0], list(config.samples))
+        hint = plugins.suggestion(sample_path(sample).partition("/")[0], list(config.samples))
         raise UsageError(f"{which} {', '.join(config.samples)}{hint}; '*' in the station file stands for any other")
     joined = config.limits.of(f"station {config.name}")
     for name in fitting:
         joined = joined & config.samples[name].of(f"sample {name}")
     return joined
+
+
+def rules(config: StationConfig, sample: str) -> Rules:
+    """The rules of the station and of every prefix of the sample's path that the file names; they hold in `runner.run`."""
+    joined = config.rules.of(f"station {config.name}")
+    for name in _fitting(config, sample):
+        joined = joined & config.samples[name].rules.of(f"sample {name}")
+    return joined
+
+
+def ledger_file(config: StationConfig, run_file: Path) -> Path:
+    """Where the cells' history is kept: the station's ledger, or one in the folder of the run files."""
+    return config.ledger or run_file.parent / NAME
+
+
+def _fitting(config: StationConfig, sample: str) -> list[str]:
+    """The names under ``samples:`` that hold for a sample, the widest first."""
+    parts = sample_path(sample).split("/")
+    prefixes = ["/".join(parts[:count]) for count in range(1, len(parts) + 1)]
+    fitting = [name for name in prefixes if name in config.samples]
+    return [ANY] if not fitting and ANY in config.samples else fitting
 
 
 def _build_bench(config: StationConfig, seed: int | None) -> SimBench:
@@ -318,4 +450,5 @@ def _build_bench(config: StationConfig, seed: int | None) -> SimBench:
         settings=simulation.settings,
         seed=seed,
         transport=simulation.transport,
+        faults=simulation.faults,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -138,6 +138,11 @@ class Endurance(PulseParameters, ReadParameters, StateParameters):
         """Cycles of pulses that nobody reads, `count` of them in one go."""
         set_, reset = self.shape(self.width_set), self.shape(self.width_reset)
         return pulse_cycles([(set_, self.pulse_set), (reset, self.pulse_reset)], self.rest, count)
+
+    def plan(self) -> list[tuple[int, Sequence[Sweep | PulseTrain]]]:
+        """All cycles, and the reads of a cell that needs no confirmation."""
+        halves = [self.stimulus(SET), self.stimulus(RESET)]
+        return [(int(self.cycles), halves), (2 * len(self.checked()), [self.read_request()])]
 
     def points(self, station: Station) -> Iterator[Block]:
         """Yield the kept sweeps and the reads, until the last cycle or the cell's end."""

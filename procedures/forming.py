@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -87,20 +87,31 @@ class Forming(Procedure):
         read = Sweep(np.array([self.v_read]), self.compliance, acquisition=acquisition, reads=True)
         return [ramp, read] if self.v_read != 0 else [ramp]
 
+    def state_read(self) -> Sweep | None:
+        """The read after the ramp, unless v_read is 0."""
+        return next(iter(self.requests()[1:]), None)
+
+    def plan(self) -> list[tuple[int, Sequence[Sweep]]]:
+        """The ramp, and the read unless v_read is 0."""
+        return [(1, self.requests())]
+
     def points(self, station: Station) -> Iterator[Block]:
-        """Yield the ramp's blocks, then the read's; notes the event "formed", "not formed" or "conducting from the start"."""
+        """Yield the ramp's blocks, then the read's; notes the event "formed", "not formed", "conducting from the start" or
+        "forming cut short".
+        """
         ramp, *reads = self.requests()
         meter = station.source_meter
         asked = meter.should_stop
-        watch = _Watch(self.jump, self.i_formed)
+        watch, rows = _Watch(self.jump, self.i_formed), 0
         try:
             meter.should_stop = lambda: watch.level is not None or asked()
             for block in meter.sweep(ramp):
+                rows = len(block) + (rows if block.provisional else 0)
                 watch.look(block)
                 yield block.with_columns(segment=1)
         finally:
             meter.should_stop = asked
-        station.recorder.event(*self.verdict(watch.level))
+        station.recorder.event(*self.verdict(watch.level, rows))
         for read in reads if not asked() else []:
             for block in meter.sweep(read):
                 yield block.with_columns(segment=0)
@@ -112,8 +123,11 @@ class Forming(Procedure):
         found = switching.threshold_voltage(columns["level"][ramp], columns["current"][ramp], "V_form")
         return [found] if found else []
 
-    def verdict(self, level: float | None) -> tuple[str, dict[str, float]]:
-        """What happened, as an event; level: V at which the cell conducted, None for never."""
+    def verdict(self, level: float | None, rows: int) -> tuple[str, dict[str, float]]:
+        """What happened, as an event; level: V at which the cell conducted, None for never; rows: of the ramp that are there."""
+        levels = self.ramp()
+        if level is None and rows < len(levels):  # stopped, or the program died; a ramp is not begun a second time
+            return "forming cut short", {"reached": float(levels[rows - 1]) if rows else 0.0}
         if level is None:
             return "not formed", {"v_max": self.v_max}
         if abs(level) <= 2 * self.step:

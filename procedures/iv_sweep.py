@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -152,9 +152,17 @@ class IVSweep(Procedure):
         compliance = self.read_compliance or max(self.compliance, self.reset_compliance)
         return Sweep(np.array([self.v_read]), compliance, acquisition=self.acquisition(), reads=True)
 
+    def state_read(self) -> Sweep | None:
+        """The read after a half loop, unless v_read is 0."""
+        return self.read() if self.v_read != 0 else None
+
     def requests(self) -> list[Sweep]:
         """The sweeps of one cycle; the others repeat them."""
         return [sweep for _, sweep in self.halves()]
+
+    def plan(self) -> list[tuple[int, Sequence[Sweep]]]:
+        """Every cycle."""
+        return [(int(self.cycles), self.requests())]
 
     def points(self, station: Station) -> Iterator[Block]:
         """Yield the blocks of every half loop and read."""

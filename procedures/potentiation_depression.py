@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -139,6 +139,13 @@ class PotentiationDepression(PulseParameters, ReadParameters, PreparedParameters
     def requests(self) -> list[Sweep | PulseTrain]:
         """The preparing sweep, the read, every pulse of one cycle, the half-select pulses."""
         return [*self.preparing(), self.read_request(), *self.branch(1), *self.branch(-1), *self.half_selected()]
+
+    def plan(self) -> list[tuple[int, Sequence[Sweep | PulseTrain]]]:
+        """The preparing sweep, all cycles, and the one with the half-select pulses; of the reads those after pulses."""
+        cycle, disturbed = [*self.branch(1), *self.branch(-1)], self.half_selected()
+        further = [*self.branch(1), *disturbed, *self.branch(-1), *disturbed] if disturbed else []
+        reads = 2 * int(self.pulses) * int(self.repeats) * (int(self.cycles) + (self.disturb != "none"))
+        return [(1, self.preparing()), (int(self.cycles), cycle), (1, further), (reads, [self.read_request()])]
 
     def points(self, station: Station) -> Iterator[Block]:
         """Yield the preparing sweep, the first read, then pulses and reads."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -85,6 +85,15 @@ class ReadDisturb(PulseParameters, ReadParameters, StateParameters):
         longest = min(int(self.burst), max(after - before for before, after in pairwise(self.grid())))
         writing = [sweep for state in ORDERS[self.states] for sweep in self.writing(state)]
         return [*writing, self.read_request(), self.stress(longest)]
+
+    def plan(self) -> list[tuple[int, Sequence[Sweep | PulseTrain]]]:
+        """What writes each state, its stress, and the reads."""
+        stress = self.stress(int(self.count))
+        states = ORDERS[self.states]
+        written: list[tuple[int, Sequence[Sweep | PulseTrain]]] = [
+            (1, [*self.writing(state), stress]) for state in states
+        ]
+        return [*written, (len(states) * len(self.grid()), [self.read_request()])]
 
     def points(self, station: Station) -> Iterator[Block]:
         """Yield, for each state, what writes it and its reads."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -109,6 +109,11 @@ class Retention(PulseParameters, ReadParameters, StateParameters):
         """What writes the states, and the reads."""
         halves = [self.read_request(0.5 * self.v_read)] if self.selectivity else []
         return [*(self.writing(state) for state in self.order()), self.read_request(), *halves]
+
+    def plan(self) -> list[tuple[int, Sequence[Sweep | PulseTrain]]]:
+        """What writes the states, and the reads at full voltage."""
+        reads = len(self.order()) * len(self.times())
+        return [(1, [self.writing(state) for state in self.order()]), (reads, [self.read_request()])]
 
     def points(self, station: Station) -> Iterator[Block]:
         """Yield, for each state, what writes it and its reads."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -92,6 +92,10 @@ class SwitchingTime(PulseParameters, ReadParameters, PreparedParameters):
     def requests(self) -> list[Sweep | PulseTrain | Waveform]:
         """The preparing sweep, the read, the pulses."""
         return [*self.preparing(), self.read_request(), *self.waveforms()]
+
+    def plan(self) -> list[tuple[int, Sequence[Sweep | PulseTrain | Waveform]]]:
+        """The preparing sweep, the pulses, and a read before and after each."""
+        return [(1, [*self.preparing(), *self.waveforms()]), (1 + len(self.waveforms()), [self.read_request()])]
 
     def points(self, station: Station) -> Iterator[Block]:
         """Yield the preparing sweep, a read, then the samples of each pulse and the read after it."""

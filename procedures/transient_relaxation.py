@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -96,6 +96,10 @@ class TransientRelaxation(PulseParameters):
     def requests(self) -> list[Waveform]:
         """A waveform for each delay."""
         return [self.waveform(float(delay)) for delay in self.delays()]
+
+    def plan(self) -> list[tuple[int, Sequence[Waveform]]]:
+        """Every delay, `averages` times; the read in a waveform counts as a pulse."""
+        return [(int(self.averages), [request]) for request in self.requests()]
 
     def points(self, station: Station) -> Iterator[Block]:
         """Yield the mean of each pulse, and of the read after it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -126,6 +126,12 @@ class Volatility(Procedure):
         loops = self.loops * len(self.compliances()) * len(self.loop(1.0).levels)
         return loops + sum(len(sweep.levels) for sweep in others)
 
+    def plan(self) -> list[tuple[int, Sequence[Sweep]]]:
+        """The forming ramp and the loops; whether it is reset depends on the device."""
+        ramp = self.forming()
+        loops = [(int(self.loops), [self.loop(compliance)]) for compliance in self.compliances()]
+        return [(1, [ramp] if ramp else []), *loops]
+
     def points(self, station: Station) -> Iterator[Block]:
         """Yield the forming ramp, then loops and resets; notes how forming ended and a verdict for each compliance."""
         meter, cycle = station.source_meter, 0
@@ -152,7 +158,7 @@ class Volatility(Procedure):
 
     def _form(self, station: Station) -> Generator[Block, None, bool]:
         """Yield the forming ramp's blocks; returns whether the cell was seen to switch on."""
-        ramp, reached, switched = self.forming(), None, False
+        ramp, reached, switched, block = self.forming(), None, False, None
         if ramp is None or station.source_meter.should_stop():
             return False
         for block in self._sweep(station.source_meter, ramp, 0, FORMING):
@@ -162,7 +168,8 @@ class Volatility(Procedure):
             switched = volatility.switches(block.columns)
             yield block
         if not station.source_meter.should_stop():
-            words = "not formed" if reached is None else "conducts"
+            whole = block is not None and len(block) == len(ramp.levels)
+            words = "conducts" if reached is not None else "not formed" if whole else "forming cut short"
             station.recorder.event(words, {"voltage": self.v_form if reached is None else reached})
         return switched
 

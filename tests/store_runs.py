@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from labctl.contracts import READING_COLUMNS, Block
-from labctl.store import PlotSpec, Run, RunHeader, RunWriter
+from labctl.store import PlotSpec, Run, RunHeader, RunWriter, files
 
 START = "2026-11-24T09:30:00+01:00"
 END = "2026-11-24T09:31:00+01:00"
@@ -57,6 +59,7 @@ def header(**changes: Any) -> RunHeader:
         "device": "device-2",
         "software": {"labctl": "0.1.0", "python": "3.11.7"},
         "git": {"commit": "c0ffee", "dirty": True},
+        "logs": {"run": "run.log", "wire": "run.wire"},
         "command": "labctl run iv-sweep --seed 7",
         "start_time": START,
         "uuid": "0b9c52d2-6d2e-4a3c-9d6f-3a5f4f3f6d11",
@@ -72,6 +75,30 @@ def block(first: int, count: int, provisional: bool = False) -> Block:
     return Block(
         {"time": time, "level": time / 7, "voltage": time / 9, "current": np.sin(time), "status": status}, provisional
     )
+
+
+#: The ways a journal is written: (space can be taken ahead, rows go through mapped memory).
+WAYS = {"mapped": (True, True), "ahead": (True, False), "plain": (False, False)}
+FIT = hasattr(os, "posix_fallocate")  #: whether the first two can be tried here
+
+
+def ways(**options: Any) -> dict[str, Any]:
+    """For pytest.fixture: the ways that can be tried on this system, as its `params`."""
+    return {"params": list(WAYS) if FIT else ["plain"], **options}
+
+
+def use(way: str, patch: pytest.MonkeyPatch) -> None:
+    """Let every journal be written in this way."""
+    ahead, mapped = WAYS[way]
+    patch.setattr(files, "keeps_room", lambda fd: ahead)
+    patch.setattr(
+        RunWriter.create.__func__, "__kwdefaults__", {**RunWriter.create.__func__.__kwdefaults__, "mapped": mapped}
+    )  # type: ignore[attr-defined]
+
+
+def size(run: RunWriter) -> int:
+    """Bytes of the journal that are frames, whatever space it takes."""
+    return run._out.size
 
 
 def writer(folder: Path, name: str = "run.h5", **options: Any) -> RunWriter:

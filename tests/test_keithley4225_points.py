@@ -146,7 +146,8 @@ def test_any_number_of_points_is_fetched(count: int, truncated: int) -> None:
     np.testing.assert_allclose(final["voltage"], volts)
     np.testing.assert_allclose(final["current"], volts / 1e4, rtol=1e-5)
     pages = [message for message in card.sent if message.startswith(":PMU:DATA:GET 1")]
-    assert len(pages) == -(-count // min(truncated, 2048))
+    again = truncated < 2048  # the first page that is shorter than asked for
+    assert len(pages) == -(-count // min(truncated, 2048)) + again
     assert pages[0] == f":PMU:DATA:GET 1, 0, {min(count, 2048)}"
 
 

@@ -13,11 +13,13 @@ from threading import Thread
 from types import FrameType
 from typing import Any
 
+import numpy as np
 import pytest
-from store_runs import block, record, writer
+from store_runs import FIT, block, record, use, writer
 
 from labctl import store
-from labctl.store import StoreError, files, frames, journal, pack, read, replay, shield, sink
+from labctl.contracts import Block
+from labctl.store import StoreError, files, frames, journal, mapped, pack, read, replay, shield, sink, written
 from labctl.store import writer as writer_module
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="needs a signal sent to one's own process")
@@ -28,7 +30,7 @@ class _Interrupt:
 
     def __init__(self, at: int) -> None:
         self.left = at
-        self.sources = {str(module.__file__) for module in (writer_module, journal, files)}
+        self.sources = {str(module.__file__) for module in (writer_module, journal, files, written, mapped)}
 
     def __call__(self, frame: FrameType, event: str, argument: Any) -> Any:
         if frame.f_code.co_filename not in self.sources:
@@ -60,6 +62,12 @@ def no_syncs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "fdatasync", lambda fd: None, raising=False)
 
 
+@pytest.fixture(params=["mapped", "plain"] if FIT else ["plain"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ways of writing a journal that differ most."""
+    use(request.param, monkeypatch)
+
+
 @pytest.mark.usefixtures("no_syncs")
 def test_an_interrupted_start_leaves_no_journal_or_a_good_one(tmp_path: Path) -> None:
     left, at = 0, 0
@@ -74,43 +82,59 @@ def test_an_interrupted_start_leaves_no_journal_or_a_good_one(tmp_path: Path) ->
     assert left < 10
 
 
-@pytest.mark.usefixtures("no_syncs")
+@pytest.mark.parametrize("kind", ["row", "append", "large"])
+@pytest.mark.usefixtures("no_syncs", "way")
 def test_an_interrupted_append_is_there_or_not_and_nothing_else_suffers(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     """After the interrupt a write fails half-way, so that the journal is cut back to what the writer takes for its end."""
     whole = set()
     for at in range(1000):
         run = writer(tmp_path, f"{at}.h5")
         run.append(block(0, 1))
-        hit = _Interrupt(at).hits(lambda: run.append(block(1, 1)))  # noqa: B023 - called at once
+        hit = _Interrupt(at).hits(lambda: _add(run, kind))  # noqa: B023 - called at once
         with monkeypatch.context() as patch:
-            patch.setattr(os, "write", _half_a_write())
+            patch.setattr(files, "write_at", _half_a_write())
             with pytest.raises(StoreError, match="No space"):
-                run.append(block(2, 1))
+                run.append(block(2, 60))  # so many are written by the system in every way
         run.append(block(3, 1))
         run.close()
         found = read(tmp_path / f"{at}.jrn")
         assert found.ending.lost_bytes == 0
-        whole.add(tuple(found["time"].tolist()))
+        assert len(found) - run.rows in (0, _ROWS[kind]), (
+            "the interrupt came before the writer had counted what it wrote"
+        )
+        whole.add(tuple(dict.fromkeys(int(time) for time in found["time"])))
         if not hit:
             break
     assert not hit
     assert whole == {(0, 3), (0, 1, 3)}
 
 
-def _half_a_write() -> Callable[[int, Any], int]:
-    real, pieces = os.write, [30]
+_ROWS = {"row": 1, "append": 1, "large": 60}
 
-    def write(fd: int, data: Any) -> int:
+
+def _add(run: store.RunWriter, kind: str) -> None:
+    """Add rows of time 1 in one frame."""
+    one = {name: float(column[0]) if name != "status" else 0 for name, column in block(1, 1).columns.items()}
+    if kind == "row":
+        run.row(one)
+    else:
+        run.append(Block({name: np.full(_ROWS[kind], value) for name, value in one.items()}))
+
+
+def _half_a_write() -> Callable[[int, Any, int], int]:
+    real, pieces = files.write_at, [30]
+
+    def write(fd: int, data: Any, at: int) -> int:
         if pieces:
-            return real(fd, data[: pieces.pop()])
+            return real(fd, data[: pieces.pop()], at)
         raise OSError(errno.ENOSPC, "No space left on device")
 
     return write
 
 
-@pytest.mark.usefixtures("no_syncs")
+@pytest.mark.usefixtures("no_syncs", "way")
 def test_interrupted_notes_never_share_a_number(tmp_path: Path) -> None:
     at, hit = 0, True
     run = writer(tmp_path)

@@ -91,13 +91,13 @@ class Keithley4200(Reports):
     @property
     def options(self) -> list[replies.Option]:
         """Get what is installed."""
-        return self.inquire(replies.read_options, m.Options())
+        return self.fetch(replies.read_options, m.Options())
 
     def identity(self) -> dict[str, str]:
         """Ask for manufacturer, model, serial and firmware; what old software can't say is left empty."""
         try:
             with self.patience(SHORT):
-                return self.inquire(replies.read_identity, m.Identify())
+                return self.fetch(replies.read_identity, m.Identify())
         except LinkTimeout:
             self.reconnect()
         except (RemoteProtocolError, InstrumentError):
@@ -117,9 +117,16 @@ class Keithley4200(Reports):
         self.choose_mode()
         self.model = self.handshake()  # the mode changes the name; a device on GPIB that answers *RST is heard out, too
 
+    def expect_restart(self) -> None:
+        """Over GPIB, where a restart breaks no connection, choose again what lasts from test to test: mode, way of the RPMs."""
+        if not self.acknowledges:
+            self.choose_mode()
+            self.pulse.forget_routing()
+
     def detect_mapping(self, channels: Iterable[int]) -> None:
         """Find out, once, whether this software knows ``MP`` and ``SR``, which no source has for the oldest ones."""
-        self.has_mapping = self.accepts(*_own_mapping(channels))
+        commands = _own_mapping(channels)
+        self.has_mapping = self.accepts(*commands) or self.accepts(*commands)  # a reply may have been lost
 
     def restore_mapping(self, channels: Iterable[int]) -> None:
         """Give each channel its own SMU and automatic source ranges, whatever an earlier client chose; see `has_mapping`."""

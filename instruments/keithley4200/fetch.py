@@ -16,6 +16,7 @@ from labctl.contracts import Block, FloatArray, Status
 from labctl.errors import InstrumentError, RemoteProtocolError
 from labctl.kxci import messages as m
 from labctl.kxci import replies
+from labctl.kxci.replies import StatusByte
 from labctl.quantities import show
 
 from .driver import Keithley4200
@@ -50,7 +51,7 @@ def fetch(driver: Keithley4200, test: Test) -> Block:
     """
     driver.raise_error("the test was run")
     names = [*test.names, *(name for channel in test.held for name in readings_of(channel))]
-    columns = {name: driver.inquire(_Column.read, m.GetData(name)) for name in names}
+    columns = {name: driver.fetch(_Column.read, m.GetData(name)) for name in names}
     _check_counts(driver, test, columns)
     _check_letters(columns, test.names[0])
     driver.confirm()  # a reply too many would have shifted voltage into current, unnoticed
@@ -69,7 +70,9 @@ def _check_counts(driver: Keithley4200, test: Test, columns: Mapping[str, _Colum
 
 
 def _no_more(driver: Keithley4200, test: Test, count: int) -> bool:
-    return driver.inquire(replies.read_point, m.GetReading(test.names[0], count + 1)) is None
+    """Whether a test that may end early has: there is no further reading, and none is being taken."""
+    further = driver.fetch(replies.read_point, m.GetReading(test.names[0], count + 1))
+    return further is None and StatusByte.BUSY not in driver.status
 
 
 def _check_letters(columns: Mapping[str, _Column], times: str) -> None:

@@ -100,7 +100,7 @@ def _fetch(driver: Keithley4200, test: LibraryTest, from_held: bool) -> _Samples
 
 
 def _array(driver: Keithley4200, test: LibraryTest, place: int) -> FloatArray:
-    return driver.inquire(library_replies.read_parameter_numbers, m.GetParameter(place, test.count))
+    return driver.fetch(library_replies.read_parameter_numbers, m.GetParameter(place, test.count))
 
 
 def _channel(test: LibraryTest, arrays: list[FloatArray], count: int) -> tuple[FloatArray, FloatArray, IntArray]:

@@ -57,7 +57,8 @@ class PulseCard:
     def _found(self, listed: bool, library: bool | None) -> Language:
         if library is False or not (listed or library):
             return "none"
-        if listed and not library and self.driver.has_error_queue and self._answers():  # both came with Clarius 1.13
+        may_know = listed and not library and self.driver.has_error_queue  # both came with Clarius 1.13
+        if may_know and (self._answers() or self._answers()):  # the first reply may have been lost, or garbled
             return "commands"
         return "library"
 

@@ -37,6 +37,7 @@ class Collector:
     def __init__(self, driver: Keithley4200, test: PulseTest, from_held: bool) -> None:
         self.driver, self.test, self.from_held = driver, test, from_held
         self.columns = test.columns or WAVEFORM
+        self._usual = 0  # points of a page that was shorter than asked for, and the same when asked for again
         self._points: dict[int, list[Points]] = {channel: [] for channel in test.pair.channels}
 
     def __len__(self) -> int:
@@ -61,7 +62,7 @@ class Collector:
         windows = self.test.windows
         if not windows.kinds.size:
             return None
-        counts = self._counts()
+        counts = self._counts(settled=True)
         expected = int(windows.rows(self.test.rate).sum())
         enough = counts[0] > windows.means if windows.sampled else counts[0] == windows.means
         if len(set(counts)) > 1 or not enough:
@@ -77,12 +78,18 @@ class Collector:
         return Block({name: column[start:stop] for name, column in whole.items()}, provisional)
 
     # -- pages --------------------------------------------------------------------------------------------------------
-    def _counts(self) -> list[int]:
-        return [self.driver.inquire(replies.read_count, m.CountPoints(channel)) for channel in self._points]
+    def _counts(self, settled: bool = False) -> list[int]:
+        """The points of each channel; settled: they do not become more between two questions."""
+        ask = self.driver.fetch if settled else self.driver.inquire
+        return [ask(replies.read_count, m.CountPoints(channel)) for channel in self._points]
 
     def _page(self, channel: int, start: int, count: int) -> Points:
         read = partial(read_points, columns=self.columns)
-        page = self.driver.inquire(read, m.GetPoints(channel, start, count, self.test.columns))
+        question = m.GetPoints(channel, start, count, self.test.columns)
+        page = self.driver.fetch(read, question)
+        if 0 < len(page) < count and len(page) != self._usual:  # fewer may come (D 7-7); but was a point lost?
+            self._check_same(page, self.driver.inquire(read, question), channel)
+            self._usual = len(page)
         if not 0 < len(page) <= count:
             raise RemoteProtocolError(
                 f"{count} points from {start} of channel {channel} were asked for, {len(page)} came"
@@ -91,6 +98,10 @@ class Collector:
             word = int(page.word(self.columns[3])[np.argmax(wrong)])
             raise RemoteProtocolError(f"a point with status {word:08X} came from another channel than {channel}")
         return page
+
+    def _check_same(self, page: Points, again: Points, channel: int) -> None:
+        if not (np.array_equal(page.values, again.values) and np.array_equal(page.words, again.words)):
+            raise RemoteProtocolError(f"the same points of channel {channel} were asked for twice, and others came")
 
     def _fetched(self, channel: int) -> int:
         return sum(map(len, self._points[channel]))

@@ -19,6 +19,7 @@ from .wiring import Settings
 RACE = 0.1  #: s after the start within which a running test may not show yet (as for ME1: vendor examples)
 _LOOK = 0.2  # s that a wish to stop may wait, stimulus on: guess
 _SELDOM, _LOOKS = 5.0, 20  # s, and looks in the course of one test, that are enough for long ones: guess
+_WHOLE = 0.99  # of its duration, from which on a test may be over: two clocks differ by less. Guess
 _FIRST = 1e-3  # s; a look that comes too early costs a message, one too late time: guess
 
 
@@ -119,11 +120,29 @@ class _PulseRun:
     # -- is it still running? -----------------------------------------------------------------------------------------
     def _ended(self) -> bool:
         """Whether it is over. "Not running" may also come before the test shows: then its points, or its time, must tell."""
-        if self.driver.inquire(replies.read_running, m.PollPulse()):
+        if self._runs() or (self._is_early() and self._runs()):
             self.seen_running = True
             return False
+        if self.seen_running and self._is_early():
+            self._check_end()
         elapsed = self.clock.now() - self.started
         return self.seen_running or elapsed >= self.test.duration + RACE or self._is_complete()
+
+    def _runs(self) -> bool:
+        return self.driver.inquire(replies.read_running, m.PollPulse())
+
+    def _is_early(self) -> bool:
+        """Whether a test of which nothing is measured, so that no points tell, can't be over yet."""
+        return not self.test.windows.kinds.size and self.clock.now() - self.started < _WHOLE * self.test.duration
+
+    def _check_end(self) -> None:
+        """Raise InstrumentError for a test that ended too early: over GPIB a restart breaks no connection."""
+        raise_error(self.driver, "the pulse test was run")
+        if not self.driver.acknowledges:
+            raise InstrumentError(
+                f"the pulse card says that its test of {self.test.duration:.3g} s is over after "
+                f"{self.clock.now() - self.started:.3g} s; was the instrument restarted?"
+            )
 
     def _is_complete(self) -> bool:
         windows = self.test.windows

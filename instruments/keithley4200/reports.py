@@ -24,14 +24,20 @@ class Reports(Connection):
         self._clean = ""  # what this instrument answers when there is no error: seen when the queue was detected
 
     def detect_error_queue(self) -> bool:
-        """Find out, once, whether this software knows ``:ERROR:LAST:…`` (Clarius from 1.13 on); see `has_error_queue`."""
+        """Find out, once, whether this software knows ``:ERROR:LAST:…`` (Clarius from 1.13 on); see `has_error_queue`.
+
+        "No" is believed the second time: the first may be a reply that was lost, or garbled.
+        """
+        self.has_error_queue = self._knows_errors() or self._knows_errors()
+        return self.has_error_queue
+
+    def _knows_errors(self) -> bool:
         try:
             with self.patience(SHORT):
-                self.has_error_queue = self._answers_errors()
+                return self._answers_errors()
         except LinkTimeout:
             self.reconnect()
-            self.has_error_queue = False
-        return self.has_error_queue
+            return False
 
     def _answers_errors(self) -> bool:
         _ = self.status  # an older syntax error is not the answer

@@ -62,10 +62,11 @@ class Keithley4200SourceMeter(SourceMeter):
         TransportError. Once a 4200 has answered, whatever goes wrong, stopping and switching off what is known of it is
         tried; a note on the error says if that failed.
         """
-        settings, pulses = Settings.read(options, OPTIONS), PulseSettings.read(options)
-        adapter = LinkAdapter(link, settings.timeout)
         over_ethernet = cls.terminators(link.resource) == ("\0", "\0")
+        settings, pulses = Settings.read(options, OPTIONS).on_line(checked=over_ethernet), PulseSettings.read(options)
+        adapter = LinkAdapter(link, settings.timeout)
         driver = Keithley4200(adapter, acknowledges=over_ethernet, clock=clock, take_over=False)
+        driver.read_twice = bool(settings.read_twice)
         wired = [channel for channel in terminals.values() if channel is not None]
         try:
             driver.take_over()

@@ -16,6 +16,7 @@ from labctl.kxci import messages as m
 from labctl.kxci.replies import StatusByte
 
 T = TypeVar("T")
+_DOCUMENTED = sum(StatusByte)  # every bit of the status byte that means something
 SHORT = 2.0  #: s; a reply that only may come is not waited for longer (guess: KXCI answers in milliseconds)
 
 
@@ -31,6 +32,7 @@ class Talker(Instrument):  # type: ignore[misc]  # pymeasure has no types
         super().__init__(adapter, name, includeSCPI=False, tcpip=ends, **kwargs)
         self.acknowledges = acknowledges
         self.clock = clock or WallClock()
+        self.read_twice = False  #: see `fetch`
         self.in_step = True  #: False once a reply may still be under way, or was not understood
 
     def send(self, *commands: Command) -> None:
@@ -54,6 +56,27 @@ class Talker(Instrument):  # type: ignore[misc]  # pymeasure has no types
         reply = self._exchange(message)
         if not isinstance(commands[-1], m.GetError):
             self._raise_report(reply, message)
+        return self._parsed(parse, reply, message)
+
+    def fetch(self, parse: Callable[[str], T], *commands: Command) -> T:
+        """As `inquire`, for what asking does not change: where `read_twice` it is asked for twice, and must be the same.
+
+        A digit that changed on the way looks like any other. TCP has checksums against that, GPIB has none. Raises
+        RemoteProtocolError when the two replies differ.
+        """
+        if not self.read_twice:
+            return self.inquire(parse, *commands)
+        first, second = self.inquire(str, *commands), self.inquire(str, *commands)
+        message = encode(*commands)
+        if first != second:
+            self.in_step = False
+            hint = "" if self.acknowledges else "; the Reading Delimiter in KCon must be Comma"
+            raise RemoteProtocolError(
+                f"{short(message)!r} was answered in two ways: {_difference(first, second)}; the line is disturbed{hint}"
+            )
+        return self._parsed(parse, first, message)
+
+    def _parsed(self, parse: Callable[[str], T], reply: str, message: str) -> T:
         try:
             return parse(reply)
         except RemoteProtocolError as error:
@@ -99,12 +122,31 @@ class Talker(Instrument):  # type: ignore[misc]  # pymeasure has no types
 
     @property
     def status(self) -> StatusByte:
-        """Get the status byte; reading it clears data ready and syntax error."""
+        """Get the status byte; reading it clears data ready and syntax error.
+
+        Bits without a meaning are more likely a garbled reply, so it is asked again; what says them again has them (guess).
+        """
+        first = self._poll()
+        if not (strange := int(first) & ~_DOCUMENTED):
+            return first
+        second = self._poll()
+        both = int(first) | int(second) if int(second) & ~_DOCUMENTED == strange else int(second)
+        return StatusByte(both & _DOCUMENTED)
+
+    def _poll(self) -> StatusByte:
         if self.acknowledges:
             return self.inquire(replies.read_status, m.PollStatus())
         connection = self.adapter.connection  # a link of labctl, or PyMeasure's PyVISA resource
         poll = getattr(connection, "read_status_byte", None) or connection.read_stb
         return StatusByte(int(poll()))
+
+
+def _difference(first: str, second: str) -> str:
+    """Where two replies begin to differ, and how."""
+    at = next((k for k, (one, other) in enumerate(zip(first, second, strict=False)) if one != other), None)
+    at = min(len(first), len(second)) if at is None else at
+    begin = max(at - 10, 0)
+    return f"{first[begin : at + 10]!r} and {second[begin : at + 10]!r}, from character {begin} on"
 
 
 def short(message: str) -> str:

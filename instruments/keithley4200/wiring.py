@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from labctl import plugins
@@ -54,9 +54,10 @@ def _smus(smus: Mapping[int, SmuKind]) -> str:
     return ", ".join(f"SMU{number}" for number in smus) or "no SMU"
 
 
-def _option(default: Any, unit: str, least: float, greatest: float, meaning: str) -> Any:
+def _option(default: Any, unit: str, least: float, greatest: float, meaning: str, kind: type | None = None) -> Any:
+    """An option; kind: of its values, where that of its default does not say it."""
     bounds = {"unit": unit, "least": least, "greatest": greatest, "meaning": meaning}
-    return field(default=default, metadata=bounds)
+    return field(default=default, metadata={**bounds, "kind": kind or type(default)})
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,9 @@ class Settings:
     filter_factor: float = _option(1.0, "", 0, 100, "likewise")
     patience: float = _option(5.0, "", 1, 1000, "a test may take this many times what is expected")
     margin: float = _option(10.0, "s", 0, 3600, "and this much longer")
+    read_twice: bool | None = _option(
+        None, "", 0, 1, "ask for data twice, both must agree; where not given, on a line without checksums (GPIB)", bool
+    )
 
     @classmethod
     def read(cls, options: Mapping[str, Any], others: Iterable[str] = ()) -> Settings:
@@ -85,8 +89,12 @@ class Settings:
                 near = plugins.suggestion(name, everything)
                 raise UsageError(f"unknown option {name!r} of keithley4200{near}; known: {', '.join(everything)}")
         for name, value in ((name, value) for name, value in options.items() if name in known):
-            values[name] = _value(name, value, known[name].metadata, type(known[name].default))
+            values[name] = _value(name, value, known[name].metadata, known[name].metadata["kind"])
         return cls(**values)
+
+    def on_line(self, checked: bool) -> Settings:
+        """The same with what was left to the line; checked: whether that has checksums, as TCP has and GPIB has not."""
+        return self if self.read_twice is not None else replace(self, read_twice=not checked)
 
     def as_dict(self) -> dict[str, Any]:
         """The settings as JSON types."""

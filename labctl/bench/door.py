@@ -8,7 +8,7 @@ import socket
 import threading
 from collections.abc import Callable
 
-from labctl.contracts import SimulatedInstrument
+from labctl.contracts import FarSide
 from labctl.errors import TransportError
 
 CHUNK = 1 << 16  # bytes taken from a socket at once
@@ -18,6 +18,7 @@ LONGEST_MESSAGE = (
 MOST_UNSENT = 1 << 20  # bytes of replies a client may leave unread before it is no longer listened to
 ROUNDS = 16  # chunks read from the present client before a second one is turned away
 PATIENCE = 0.25  # s; on Windows Ctrl-C can't interrupt a select, so it must come back now and then
+SOON = 0.01  # s; likewise while a reply takes its time: by so much it may be later still
 
 
 class _Client:
@@ -36,12 +37,13 @@ class TcpDoor:
     manager), `serve_forever` in this one. Only that thread touches the instrument.
     """
 
-    def __init__(self, instrument: SimulatedInstrument, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(self, instrument: FarSide, host: str = "127.0.0.1", port: int = 0) -> None:
         self.instrument = instrument
         self.host = host
         self.port = port
         self._selector: selectors.BaseSelector | None = None
         self._clients: list[_Client] = []
+        self._asker: _Client | None = None  # who sent the last message, and gets the replies that take their time
         self._thread: threading.Thread | None = None
         self._failure: BaseException | None = None
         self._stopping = threading.Event()
@@ -102,11 +104,12 @@ class TcpDoor:
             selector.register(listener, selectors.EVENT_READ)
             try:
                 while not self._stopping.is_set():
-                    for key, events in selector.select(PATIENCE):
+                    for key, events in selector.select(PATIENCE if self.instrument.reply_due() is None else SOON):
                         if key.fileobj is listener:
                             self._admit(listener)
                         else:
                             self._attend(key.data, events)
+                    self._hand_late_replies()
             finally:
                 for client in list(self._clients):
                     self._dismiss(client)
@@ -144,8 +147,15 @@ class TcpDoor:
                 self._receive(client)
             self._answer(client)
             self._watch(client)
-        except OSError:  # reset, closed, or out of bounds: the client is gone and the instrument goes on
+        except OSError:  # reset, closed, or out of bounds: the client is gone and the instrument goes on; HungUp, too
             self._dismiss(client)
+
+    def _hand_late_replies(self) -> None:
+        while reply := self.instrument.late_reply():
+            if self._asker in self._clients:
+                assert self._asker is not None
+                self._asker.unsent += reply
+                self._attend(self._asker, selectors.EVENT_WRITE)
 
     def _receive(self, client: _Client) -> None:
         try:
@@ -162,6 +172,7 @@ class TcpDoor:
         while len(client.unsent) < MOST_UNSENT and (at := client.received.find(end)) >= 0:
             message = bytes(client.received[: at + len(end)])
             del client.received[: len(message)]
+            self._asker = client
             client.unsent += self.instrument.feed(message)
             self._send(client)
         self._send(client)

@@ -1,7 +1,9 @@
 """A VISA library whose instruments live in this process: PyVISA and PyMeasure's drivers talk to them unmodified.
 
 No port, no thread, no waiting: a read with nothing to read times out at once, and the clock is charged the time-out. A reply
-for which the instrument itself let more than the time-out pass comes late, too: the read before it times out.
+for which the instrument itself let more than the time-out pass comes late, too: the read before it times out. A reply that
+takes its time on the wire is waited for on the clock. A connection that the far side closes is lost; on a bus, which has none,
+nobody listens to the message.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from pyvisa.highlevel import VisaLibraryBase
 from pyvisa.typing import VISAEventContext, VISARMSession, VISASession
 from pyvisa.util import LibraryPath
 
-from labctl.contracts import Clock, SimulatedInstrument
+from labctl.contracts import Clock, FarSide, HungUp
 
 _numbers = itertools.count(1)
 DEFAULT_TIMEOUT = 2000  # ms; VISA specification (VPP-4.3), VI_ATTR_TMO_VALUE
@@ -27,7 +29,7 @@ HELD = 1 << 24  # bytes of unread replies kept for one client; far above any rea
 class _Session:
     """One opened resource: the instrument's unread replies, and the VISA attributes that shape reading."""
 
-    def __init__(self, instrument: SimulatedInstrument, name: str, clock: Clock) -> None:
+    def __init__(self, instrument: FarSide, name: str, clock: Clock) -> None:
         parsed = rname.ResourceName.from_string(name)
         self.instrument = instrument
         self.clock = clock
@@ -48,19 +50,28 @@ class _Session:
             bytearray
         ] = []  # one entry per reply on GPIB, where its last byte carries END; else one stream
         self._took = 0.0  # s the instrument let pass over the last message; a client that waits for less goes away
+        self._lost = False  # the far side has closed the connection
 
     def write(self, data: bytes) -> int:
         """Hand bytes to the instrument and keep what it answers."""
+        if self._lost:
+            raise VisaIOError(StatusCode.error_connection_lost)
         sent = data
         if self.on_gpib and self.attributes[ResourceAttribute.send_end_enabled] and not data.endswith(b"\n"):
             sent += b"\n"  # END closes the message as a line feed does
         began = self.clock.now()
-        if reply := self.instrument.feed(sent):
-            self._keep(reply)
+        try:
+            self._keep(self.instrument.feed(sent))
+        except HungUp:
+            if self.on_gpib:
+                raise VisaIOError(StatusCode.error_no_listeners) from None
+            self._lost = True  # the next read finds out
         self._took = self.clock.now() - began
         return len(data)
 
     def _keep(self, reply: bytes) -> None:
+        if not reply:
+            return
         if sum(map(len, self._held)) + len(reply) > HELD:
             raise VisaIOError(StatusCode.error_allocation)
         if self._held and not self.on_gpib:
@@ -71,7 +82,9 @@ class _Session:
     def read(self, count: int) -> tuple[bytes, StatusCode]:
         """Up to `count` bytes, and why it ended there: END, termination character, count, or nothing to read."""
         if not self._held:
-            return self._late(b"")
+            self._await_reply()
+        if not self._held:
+            return (b"", StatusCode.error_connection_lost) if self._lost else self._late(b"")
         if self._gave_up():
             return b"", StatusCode.error_timeout
         first = self._held[0]
@@ -88,6 +101,17 @@ class _Session:
         if size == count:
             return data, StatusCode.success_max_count_read
         return self._late(data)  # a socket has no END: without its termination character the reply never ends
+
+    def _await_reply(self) -> None:
+        """Let the time pass until a reply that is under way is there, if that is before the time-out."""
+        timeout = self.attributes[ResourceAttribute.timeout_value]
+        due = self.instrument.reply_due()
+        if due is None:
+            return
+        left = max(due - self.clock.now(), 0.0)
+        if timeout == constants.VI_TMO_INFINITE or left <= timeout / 1000:
+            self.clock.sleep(left)
+            self._keep(self.instrument.late_reply())
 
     def _termination(self, held: bytearray) -> int:
         if not self.attributes[ResourceAttribute.termchar_enabled]:
@@ -123,12 +147,12 @@ class _Session:
 class SimVisaLibrary(VisaLibraryBase):
     """VISA over simulated instruments by resource name; make one with `over`."""
 
-    _instruments: dict[str, SimulatedInstrument]
+    _instruments: dict[str, FarSide]
     _clock: Clock
     _sessions: dict[int, _Session]
 
     @classmethod
-    def over(cls, instruments: Mapping[str, SimulatedInstrument], clock: Clock) -> SimVisaLibrary:
+    def over(cls, instruments: Mapping[str, FarSide], clock: Clock) -> SimVisaLibrary:
         """A library with these instruments, on the clock they live by; the names are VISA resource names."""
         library = cls(LibraryPath(f"simulated-{next(_numbers)}", "simulated bench"))
         assert isinstance(library, SimVisaLibrary)

@@ -20,6 +20,9 @@ _COMMANDS = {
     "show": ("show", "Show a run file, a device card or a procedure."),
     "serve": ("serve", "Let any KXCI program talk to a simulated 4200 over TCP."),
     "doctor": ("doctor", "Check this machine, and whether a bench answers and is safe."),
+    "resume": ("resume", "Continue a run that died, failed or was stopped; nothing is sent twice."),
+    "wire": ("wire", "Print what was said to the instruments during a run, and what they answered."),
+    "ledger": ("ledger", "Show what was done to every cell so far."),
     "recover": ("recover", "Pack the journals of runs that died into HDF5 files."),
 }
 

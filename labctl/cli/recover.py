@@ -29,3 +29,18 @@ def command(paths: tuple[Path, ...]) -> int:
     if not journals:
         click.echo("no journals here: nothing to recover")
     return 1 if bad else 0
+
+
+def recover_dead(folder: Path) -> None:
+    """Pack what earlier runs of this machine left in `folder`, one line each; trouble with them is said and no more than that.
+
+    Journals of other machines are left alone: on a network disk nobody here can tell whether they are being written.
+    """
+    from labctl import store
+
+    for journal in sorted(folder.glob("*.jrn")) if folder.is_dir() else ():
+        try:
+            if store.is_dead(journal):
+                click.echo(f"labctl: an earlier run died: {journal} -> {store.recover(journal)}", err=True)
+        except store.StoreError as error:
+            click.echo(f"labctl: {error}", err=True)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from labctl import plugins
+from labctl.cli import faults as wire_faults
+from labctl.cli.recover import recover_dead
 from labctl.errors import UsageError
 from labctl.quantities import show
 
@@ -57,7 +59,7 @@ def _command(name: str, procedure: type[Procedure]) -> click.Command:
     declared = procedure.declared()
     first = next((own for own in vars(procedure) if own in declared), next(iter(declared), "name"))
     epilog = f"Example: labctl run {name} --sim {procedure.device} --seed 1 --set {first}={_example(procedure, first)}"
-    return click.Command(name, params=options, callback=callback, help=text, epilog=epilog)
+    return wire_faults.WithFaults(name, params=options, callback=callback, help=text, epilog=epilog)
 
 
 def _options(cell: str) -> list[click.Parameter]:
@@ -73,11 +75,29 @@ def _options(cell: str) -> list[click.Parameter]:
         ),
         click.Option(["--seed"], type=seeds, help="Seed of the simulation; default: drawn and recorded."),
         click.Option(["--cell"], type=cells, help=f"State of the simulated cell before the run [{cell}]."),
+        click.Option(wire_faults.NAMES, default="", metavar=wire_faults.METAVAR, help=wire_faults.HELP),
         click.Option(["--out"], type=path, default=Path("runs"), show_default=True, help="Folder, or a new .h5 file."),
         click.Option(["--operator"], default="", help="Who measures."),
         click.Option(["--notes"], default="", help="Free text kept with the run."),
+        *ledger_options(),
+        click.Option(
+            ["--logs/--no-logs"], default=True, help="Keep logs beside the run file; see 'labctl wire' [yes]."
+        ),
         click.Option(["--plot/--no-plot"], default=False, help="Save a picture beside the run file."),
         click.Option(["--quiet", "-q"], is_flag=True, help="No progress and limits, only results."),
+    ]
+
+
+def ledger_options() -> list[click.Parameter]:
+    """What a run has to do with the ledger of its cell (see 'labctl ledger')."""
+    ledger = click.Path(path_type=Path, dir_okay=False)
+    where = "Ledger of the cells; default: the station's, or one beside the run files."
+    touched = "The probes were set down on the cell for this run: count it."
+    overriding = "Go on against the rules on the cell's history; the reason is kept with the run."
+    return [
+        click.Option(["--ledger"], type=ledger, help=where),
+        click.Option(["--touchdown"], is_flag=True, help=touched),
+        click.Option(["--override-rules"], default="", metavar="REASON", help=overriding),
     ]
 
 
@@ -117,6 +137,11 @@ def run_command(
     notes: str,
     plot: bool,
     quiet: bool,
+    faults: str = "",
+    logs: bool = True,
+    ledger: Path | None = None,
+    touchdown: bool = False,
+    override_rules: str = "",
 ) -> int:
     """Run one procedure and say how it ended; returns the exit code."""
     from labctl.runner import run_path
@@ -125,19 +150,24 @@ def run_command(
     procedure = kind()
     procedure.set(parse_settings(settings))
     config = with_series(choose_station(station_file, sim), float(getattr(procedure, "series", 0.0)))
+    config = with_faults(config, faults)
+    config = config if ledger is None else config.model_copy(update={"ledger": ledger})
     joined = limits(config, sample)
     procedure.preflight(joined)  # before anything is opened
     if config.simulate and seed is None:
         seed = secrets.randbelow(2**32)
+    recover_dead(out.parent if is_run_file(out) else out)
     path = out if is_run_file(out) else run_path(out, name, sample or (sim or config.name))
+    check_rules(config, sample, name, procedure, path, touchdown, override_rules)  # likewise
     with Station(config, sample, seed) as station:
         for request in procedure.requests():
             station.check(request)  # now with the limits of the instruments themselves
         if not quiet:
             click.echo(f"limits: {joined.summary() or 'none but those of the instrument'}", err=True)
         if station.bench is not None:
-            station.bench.device.prepare(cell or kind.cell)
-        about = {"seed": seed, "operator": operator, "notes": notes, "unique": path != out}
+            station.prepare(cell or kind.cell)
+        about = {"seed": seed, "operator": operator, "notes": notes, "unique": path != out, "logs": logs}
+        about |= {"touchdown": touchdown, "override_rules": override_rules}
         result = execute(name, procedure, station, path, quiet=quiet, **about)
         report(result, plot=plot)
     return EXIT_CODES[result.state]
@@ -171,6 +201,49 @@ def with_series(config: StationConfig, series: float) -> StationConfig:
     return config.model_copy(update={"simulate": simulate})
 
 
+def check_rules(
+    config: StationConfig,
+    sample: str,
+    name: str,
+    procedure: Procedure,
+    path: Path,
+    touchdown: bool = False,
+    override_rules: str = "",
+) -> None:
+    """Raise LimitError unless the rules on the history of `sample` allow the run; opens and sends nothing.
+
+    Where there are rules, raises LedgerError, too, if that history can't be read.
+    """
+    from labctl import ledger
+    from labctl.station import ledger_file, rules, sample_path
+
+    if not (ruled := rules(config, sample)):
+        return
+    ledger.check(
+        ledger.Ledger(ledger_file(config, path)),
+        ruled,
+        procedure=name,
+        cell=sample_path(sample),
+        simulated=config.simulate is not None,
+        plan=procedure.plan(),
+        touchdown=touchdown,
+        override=override_rules,
+    )
+
+
+def with_faults(config: StationConfig, faults: str) -> StationConfig:
+    """The same simulated station with faults on its wire. Raises UsageError for a real one, and for faults there are not."""
+    from labctl.bench import fault_plan
+
+    if not faults:
+        return config
+    if config.simulate is None:
+        raise UsageError("--faults disturbs a simulated wire only; give --sim DEVICE, or a station with 'simulate:'")
+    fault_plan.parse(faults)
+    simulate = config.simulate.model_copy(update={"faults": faults})
+    return config.model_copy(update={"simulate": simulate})
+
+
 def parse_settings(settings: Sequence[str]) -> dict[str, str]:
     """``["v_max=2", …]`` -> {"v_max": "2"}. Raises UsageError for anything without "=" and for doubles."""
     values: dict[str, str] = {}
@@ -187,7 +260,7 @@ def parse_settings(settings: Sequence[str]) -> dict[str, str]:
 def execute(
     name: str, procedure: Procedure, station: Station, path: Path, *, quiet: bool = False, **about: Any
 ) -> Result:
-    """Run with progress and an orderly Ctrl-C. about: seed, operator, notes, unique."""
+    """Run with progress and an orderly Ctrl-C. about: seed, operator, notes, unique, logs."""
     from labctl import runner
     from labctl.cli.interrupt import Stop
     from labctl.cli.progress import Progress

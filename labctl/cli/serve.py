@@ -8,10 +8,11 @@ from pathlib import Path
 
 import click
 
+from labctl.cli import faults as wire_faults
 from labctl.errors import UsageError
 
 
-@click.command(epilog="Example: labctl serve --sim device-2 --port 1225 --seed 1")
+@click.command(cls=wire_faults.WithFaults, epilog="Example: labctl serve --sim device-2 --port 1225 --seed 1")
 @click.option("--sim", required=True, metavar="DEVICE", help="Simulated device between SMU1 and SMU2.")
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=1225, show_default=True, help="TCP port; 0 takes a free one."
@@ -35,6 +36,7 @@ from labctl.errors import UsageError
     help="Simulated seconds per second.",
 )
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A setting of the simulated instrument.")
+@click.option(*wire_faults.NAMES, default="", metavar=wire_faults.METAVAR, help=wire_faults.HELP)
 @click.option("--port-file", type=click.Path(path_type=Path), help="Write the port here once clients may connect.")
 def command(
     sim: str,
@@ -44,6 +46,7 @@ def command(
     cell: str,
     speed: float,
     settings: tuple[str, ...],
+    faults: str,
     port_file: Path | None,
 ) -> int:
     """Let any KXCI program talk to a simulated Keithley 4200 over TCP (messages end with NUL) until Ctrl-C."""
@@ -58,8 +61,8 @@ def command(
     choices = {name: yaml.scalar(value) for name, value in parse_settings(settings).items()}
     device = cards.build(sim, seed)
     device.prepare(cell)
-    bench = SimBench(device, seed=seed, settings=choices, clock=WallClock(speed))
-    door = TcpDoor(bench.instrument, host=host, port=port)
+    bench = SimBench(device, seed=seed, settings=choices, clock=WallClock(speed), faults=faults)
+    door = TcpDoor(bench.far_side, host=host, port=port)
 
     def ready(bound: int) -> None:
         click.echo(f"simulated 4200 with a {cell} {sim} (seed {seed}): TCPIP0::{host}::{bound}::SOCKET, Ctrl-C ends it")

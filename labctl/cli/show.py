@@ -40,17 +40,17 @@ def _run(path: Path, plot: Path | None, parameters: bool) -> int:
 
     run = store.read(path)
     for name, fact in _facts(run):
-        click.echo(f"{name:<12}{fact}")
+        _say(f"{name:<12}{fact}")
     if parameters:
-        click.echo("parameters")
+        _say("parameters")
         wide = max(map(len, run.header.parameters), default=0) + 2
         for name, item in run.header.parameters.items():
             value = item["value"]
-            click.echo(f"  {name:<{wide}}{show(value, item['unit']) if isinstance(value, float) else value}")
+            _say(f"  {name:<{wide}}{show(value, item['unit']) if isinstance(value, float) else value}")
     if lines := list(text.extracted(run)):
-        click.echo("\n".join(["extracted", *lines]))
+        _say("\n".join(["extracted", *lines]))
     if run.events:
-        click.echo("\n".join(["events", *map(text.event, run.events)]))
+        _say("\n".join(["events", *map(text.event, run.events)]))
     if plot is not None:
         from labctl.report.plot import save
 
@@ -58,9 +58,17 @@ def _run(path: Path, plot: Path | None, parameters: bool) -> int:
     return 0
 
 
+def _say(text: str) -> None:
+    """Print what is in a file that may come from anybody: its letters, but nothing that moves a cursor."""
+    from labctl.logs.lines import visible
+
+    click.echo("\n".join(map(visible, text.split("\n"))))
+
+
 def _facts(run: Run) -> list[tuple[str, str]]:
     head = run.header
-    identities = [item["identity"] for item in head.instruments.values() if "manufacturer" in item["identity"]]
+    said = [item.get("identity", {}) for item in head.instruments.values()]
+    identities = [who for who in said if isinstance(who, dict) and "manufacturer" in who]
     instruments = [" ".join(str(who.get(key, "")) for key in ("manufacturer", "model", "serial")) for who in identities]
     unknown = [str(s.id) for s in run.stimuli if not s.outcome]
     facts = [
@@ -73,13 +81,19 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         ("station", f"{head.station}{f' (simulated {head.device}, seed {head.seed})' if head.simulated else ''}"),
         ("instrument", "; ".join(instruments)),
         ("software", ", ".join(f"{k} {v}" for k, v in head.software.items() if k in ("labctl", "python", "pymeasure"))),
-        ("git", f"{head.git['commit'][:12]}{' (changed)' if head.git.get('dirty') else ''}" if head.git else "-"),
+        (
+            "git",
+            f"{str(head.git.get('commit', '?'))[:12]}{' (changed)' if head.git.get('dirty') else ''}"
+            if head.git
+            else "-",
+        ),
         ("command", head.command),
         (
             "stimuli",
             f"{len(run.stimuli)} sent{f', unknown whether applied: {chr(44).join(unknown)}' if unknown else ''}",
         ),
     ]
+    facts += [("continues", f"{item['uuid']} after its {item['rows']} rows") for item in head.resumes]
     return [*facts, ("notes", head.notes)] if head.notes else facts
 
 

@@ -8,7 +8,16 @@ from labctl.contracts.links import Clock, Link
 from labctl.contracts.pulse_source import PulseSource
 from labctl.contracts.pulses import OUTPUT_RESISTANCE, PULSE_COLUMNS, Measure, PulseTrain, Waveform
 from labctl.contracts.requests import READING_COLUMNS, Acquisition, Sampling, Sweep, check_request
-from labctl.contracts.simulation import Card, CardField, DeviceModel, Drive, Response, SimulatedInstrument
+from labctl.contracts.simulation import (
+    Card,
+    CardField,
+    DeviceModel,
+    Drive,
+    FarSide,
+    HungUp,
+    Response,
+    SimulatedInstrument,
+)
 from labctl.contracts.source_meter import SourceMeter
 from labctl.contracts.values import Block, Extracted, FloatArray, NoRecorder, Reading, Recorder, Status
 
@@ -24,7 +33,9 @@ __all__ = [
     "DeviceModel",
     "Drive",
     "Extracted",
+    "FarSide",
     "FloatArray",
+    "HungUp",
     "Instrument",
     "Link",
     "Measure",

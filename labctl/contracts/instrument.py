@@ -37,6 +37,18 @@ class Request(Protocol):
 R = TypeVar("R", bound=Request)
 
 
+class Recall(Protocol):
+    """What a resumed run knows already (labctl.resume): it answers in the instruments' place while its record lasts."""
+
+    def begin(self, request: Request) -> None:
+        """A test is about to be begun."""
+        ...
+
+    def answer(self, kind: str, request: R, run: Callable[[R], Iterator[Block]]) -> Iterator[Block] | None:
+        """The recorded blocks of `request`, None if it was never sent."""
+        ...
+
+
 class Instrument(ABC):
     """An instrument on the terminals of one cell: one test at a time, noted before it is sent and closed by its outcome."""
 
@@ -47,6 +59,8 @@ class Instrument(ABC):
     title: ClassVar[str] = ""
     #: asked between readings; True makes the running test stop in the instrument
     should_stop: Callable[[], bool] = staticmethod(lambda: False)
+    #: of a run that is continued; None when everything asked for is to be applied
+    recall: Recall | None = None
     _running: Generator[Block, None, None] | None = None
 
     def settle(self) -> None:
@@ -58,10 +72,16 @@ class Instrument(ABC):
     def _start(self, kind: str, request: R, run: Callable[[R], Iterator[Block]]) -> Iterator[Block]:
         """Begin a test that was checked: its note is written when its first block is asked for."""
         self.settle()
+        if self.recall is not None:
+            self.recall.begin(request)
         self._running = self._noted(kind, request, run)
         return self._running
 
     def _noted(self, kind: str, request: R, run: Callable[[R], Iterator[Block]]) -> Generator[Block, None, None]:
+        recalled = self.recall.answer(kind, request, run) if self.recall is not None else None
+        if recalled is not None:
+            yield from recalled
+            return
         note = self.recorder.stimulus(kind, request.details())
         rows, status = 0, Status.NORMAL
         try:

@@ -107,14 +107,50 @@ class DeviceModel(ABC):
         """The internal state by name, SI, for tests and for truth beside a measurement; never seen by a driver."""
 
 
-class SimulatedInstrument(ABC):
-    """A simulated instrument: bytes in, bytes out. No socket, no thread, no sleeping, no file."""
+class HungUp(ConnectionResetError):
+    """The far side has closed the connection to its client."""
 
-    name: ClassVar[str]
+
+class FarSide(ABC):
+    """Something a client talks to: bytes in, bytes out. No socket, no thread, no sleeping, no file."""
+
     #: what ends a message in the byte stream of a client
     message_end: bytes = b"\0"
     #: whether a second client may connect while one is there
     accepts_second_client: bool = False
+
+    @abstractmethod
+    def feed(self, data: bytes) -> bytes:
+        """Take what a client sent (any piece of a message) and return what is answered by now.
+
+        Raises HungUp instead when the connection is closed; the client is gone then.
+        """
+
+    @abstractmethod
+    def serial_poll(self) -> int:
+        """The status byte, as a GPIB serial poll reads it."""
+
+    @abstractmethod
+    def disconnect(self) -> None:
+        """The client is gone: forget half a message and replies not read."""
+
+    def device_clear(self) -> None:
+        """The bus cleared the device (GPIB DCL/SDC); who makes no difference forgets as at `disconnect`."""
+        self.disconnect()
+
+    def reply_due(self) -> float | None:
+        """The clock time (s) at which the next reply that takes its time is there; None where none is under way."""
+        return None
+
+    def late_reply(self) -> bytes:
+        """Take one reply to an earlier message that is there by now; empty where none is."""
+        return b""
+
+
+class SimulatedInstrument(FarSide):
+    """A simulated instrument: a far side with a device on its terminals."""
+
+    name: ClassVar[str]
 
     @classmethod
     @abstractmethod
@@ -132,18 +168,10 @@ class SimulatedInstrument(ABC):
         Raises UsageError naming an unknown setting.
         """
 
-    @abstractmethod
-    def feed(self, data: bytes) -> bytes:
-        """Take what a client sent (any piece of a message) and return what the instrument answers by now."""
+    def reboot(self) -> None:
+        """Restart as after a power failure: outputs off; test, data, settings gone. Raises UsageError where that is unknown."""
+        raise UsageError(f"the simulated {self.name} can't be restarted")
 
-    @abstractmethod
-    def serial_poll(self) -> int:
-        """The status byte, as a GPIB serial poll reads it."""
-
-    @abstractmethod
-    def disconnect(self) -> None:
-        """The client is gone: forget half a message and replies not read."""
-
-    def device_clear(self) -> None:
-        """The bus cleared the device (GPIB DCL/SDC); an instrument that makes no difference forgets as at `disconnect`."""
-        self.disconnect()
+    def stick_busy(self, seconds: float) -> None:
+        """Say busy for the next `seconds` s whenever asked, whatever is true. Raises UsageError where nothing says busy."""
+        raise UsageError(f"the simulated {self.name} does not say whether it is busy")

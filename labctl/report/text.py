@@ -13,6 +13,7 @@ from labctl.quantities import show
 from labctl.store import Event, Run
 
 FIXED = 1e5  #: numbers from here on are written with an exponent
+FLOATS = 2**1023  #: integers below this one are within a float's range
 BRIEF = 70  #: characters of a definition beside its number
 
 
@@ -56,7 +57,12 @@ def _rounded(number: float, uncertainty: float) -> str:
     return f"{number:.{places}f} ± {uncertainty:.{places}f}"
 
 
+def _is_short(value: object) -> bool:
+    """Whether it is a number that a float can hold; JSON has integers of any length."""
+    return isinstance(value, float) or (isinstance(value, int) and abs(value) < FLOATS)
+
+
 def event(item: Event) -> str:
     """One line for an event."""
-    details = (f"{key} = {v:g}" if isinstance(v, (int, float)) else f"{key}: {v}" for key, v in item.details.items())
+    details = (f"{key} = {v:g}" if _is_short(v) else f"{key}: {v}" for key, v in item.details.items())
     return f"  {item.kind}: {', '.join(details)}" if item.details else f"  {item.kind}"

@@ -12,11 +12,11 @@ when it ends, however it ends. Both are described in ``data/run-file.md``. h5py 
 from labctl.store.errors import EmptyJournal, NameTaken, StoreError
 from labctl.store.header import PlotSpec, RunHeader
 from labctl.store.model import Ending, Event, Run, Stimulus
-from labctl.store.reader import read
+from labctl.store.reader import is_dead, read, read_header
 from labctl.store.recovery import orphans, recover
 from labctl.store.writer import RunWriter
 
 __all__ = [
     "EmptyJournal", "Ending", "Event", "NameTaken", "PlotSpec", "Run", "RunHeader", "RunWriter", "Stimulus", "StoreError",
-    "orphans", "read", "recover",
+    "is_dead", "orphans", "read", "read_header", "recover",
 ]  # fmt: skip

@@ -6,12 +6,18 @@ import errno
 import os
 import stat
 import sys
+from io import FileIO
 from pathlib import Path
 
 #: A file system without locks (some network mounts): the run goes on without, as it does on Windows.
 _NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL, errno.EBADF, errno.ENOSYS}
 #: A file system without hard links: EPERM by link(2) of the Linux manual; the others as network and FUSE ones answer (guess).
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+#: File systems on which space that fallocate gave stays given, so that writing through a map can't meet a full disk (which
+#: would be SIGBUS): ext4 and XFS write in place, tmpfs gives the pages at once. Those that copy on write (btrfs, ZFS) promise
+#: nothing of the kind, network ones don't share maps between machines. By fallocate(2) and the kernel's documentation.
+_KEEPS_ROOM = {"ext4", "xfs", "tmpfs"}
+_MOUNTS = Path("/proc/self/mountinfo")  # proc(5): device numbers are field 3, the type is the first one after "-"
 
 
 def check_regular(path: Path) -> None:
@@ -46,6 +52,14 @@ def sync_folder(folder: Path) -> None:
             os.close(fd)
 
 
+def is_at(fd: int, path: Path) -> bool:
+    """Whether `path` names the open file: not if it was deleted, moved or replaced. Raises OSError other than not found."""
+    try:
+        return os.path.samestat(os.fstat(fd), os.stat(path))
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
 def hold(fd: int, wait: bool) -> bool:
     """Mark the open file as in use until `fd` is closed; False if another process (or descriptor) holds it.
 
@@ -55,6 +69,25 @@ def hold(fd: int, wait: bool) -> bool:
 
 
 if sys.platform == "win32":
+
+    def write_at(fd: int, data: bytes | memoryview, offset: int) -> int:
+        """Write `data` at a byte of the file; returns how many bytes were taken. Raises OSError."""
+        os.lseek(fd, offset, os.SEEK_SET)
+        return os.write(fd, data)
+
+    def stamp(file: FileIO, data: bytes, offset: int) -> None:
+        """Write a few bytes while another thread may be writing elsewhere in the file. Raises OSError."""
+        with open(str(file.name), "r+b", buffering=0) as other:  # a position of its own; no open file is moved there
+            other.seek(offset)
+            other.write(data)
+
+    def keeps_room(fd: int) -> bool:
+        """Whether space can be taken ahead, for good, and be mapped."""
+        return False
+
+    def take_room(fd: int, start: int, size: int) -> None:
+        """Take `size` bytes of the disk's space from a byte of the file on; they read as zeros. Raises OSError."""
+        raise OSError(errno.ENOTSUP, "no space is taken ahead on Windows")
 
     def rename_new(source: Path, target: Path) -> None:
         """Rename `source` to a name nobody has, whoever takes names at the same time. Raises FileExistsError, OSError."""
@@ -73,6 +106,28 @@ if sys.platform == "win32":
 
 else:
     import fcntl
+
+    def write_at(fd: int, data: bytes | memoryview, offset: int) -> int:
+        """Write `data` at a byte of the file; returns how many bytes were taken. Raises OSError."""
+        return os.pwrite(fd, data, offset)
+
+    def stamp(file: FileIO, data: bytes, offset: int) -> None:
+        """Write a few bytes while another thread may be writing elsewhere in the file. Raises OSError."""
+        os.pwrite(file.fileno(), data, offset)
+
+    def keeps_room(fd: int) -> bool:
+        """Whether space can be taken ahead, for good, and be mapped: `_KEEPS_ROOM`; not where that can't be known."""
+        device = os.fstat(fd).st_dev
+        numbers = f"{os.major(device)}:{os.minor(device)}"
+        try:
+            lines = [line.split() for line in _MOUNTS.read_text("utf-8", "replace").splitlines()]
+        except OSError:  # no such list outside Linux
+            return False
+        return any(line[2] == numbers and line[line.index("-") + 1] in _KEEPS_ROOM for line in lines)
+
+    def take_room(fd: int, start: int, size: int) -> None:
+        """Take `size` bytes of the disk's space from a byte of the file on; they read as zeros. Raises OSError."""
+        os.posix_fallocate(fd, start, size)
 
     def rename_new(source: Path, target: Path) -> None:
         """Rename `source` to a name nobody has, whoever takes names at the same time. Raises FileExistsError, OSError."""

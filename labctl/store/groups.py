@@ -14,6 +14,7 @@ from labctl.store import values
 from labctl.store.header import RunHeader
 
 _TEXT = h5py.string_dtype("utf-8")
+_FEW = 10  #: clashing names that are numbered without a gap
 _INT64 = range(-(2**63), 2**63)
 
 
@@ -65,6 +66,7 @@ def _write_process(entry: Any, header: RunHeader) -> None:
     put_all(process, {"procedure": header.procedure, "command": header.command, "header": header.to_json()})
     put_all(group(process, "software", "NXcollection"), header.software)
     put_all(group(process, "git", "NXcollection"), header.git)
+    put_all(group(process, "logs", "NXcollection"), header.logs)
     simulation = group(process, "simulation", "NXcollection")
     put_all(simulation, {"simulated": header.simulated, "device": header.device})
     if header.seed is not None:
@@ -89,7 +91,7 @@ def _free_name(parent: Any, name: str) -> str:
     base = re.sub(r"[^A-Za-z0-9_]", "_", name) or "_"
     found, number = base, 1
     while found in parent:
-        number += 1
+        number = number + 1 if number < _FEW else max(number, len(parent)) + 1  # thousands of clashes take no hour
         found = f"{base}_{number}"
     return found
 

@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
+from itertools import count
+from pathlib import Path
 from typing import Any
 
 from labctl.quantities import Column
 from labctl.store import values
 from labctl.store.errors import StoreError
 
+_WHY = 300  #: characters of what is wrong with a header; a hostile one says it at length
 #: What a column may be called: names NeXus, HDF5 and Python all take.
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _DTYPES = ("float64", "int64")
 #: Fields that are brought to plain JSON types at once, so that a header equals what is read back later.
 _PLAIN = ("parameters", "instruments", "software", "git", "setup", "holder", "logs")
+LOGS = {"run": "*.log", "wire": "*.wire"}  #: the logs of a run that keeps them
+#: What fields of a header read back must be, by the kinds they hold.
+_KINDS: dict[Any, tuple[str, ...]] = {
+    str: ("procedure", "start_time", "uuid", "title", "sample", "operator", "station", "device", "command", "notes"),
+    bool: ("simulated",),
+    (int, type(None)): ("seed",),
+    dict: _PLAIN,
+    list: ("columns", "limits", "resumes"),
+}
+#: Fields that hold one mapping for each name or number, and fields that hold texts by name.
+_OF_MAPPINGS, _OF_TEXTS = ("parameters", "instruments", "limits", "resumes"), ("software", "logs")
 
 
 @dataclass(frozen=True)
@@ -57,8 +72,9 @@ class RunHeader:
     software: name -> version; git: {"commit": ..., "dirty": ...} or {}; command: as typed; notes: free text.
     setup: what rebuilds a simulated bench: {"config": the station, "cell": state it was prepared in}, {} on a real one;
     holder: the process that records: {"pid": ..., "host": ..., "user": ...}; logs: {"run": ..., "wire": ...}, names of files
-    beside the run file; resumes: one mapping for each time the run was continued, oldest first: {"uuid": of the run before,
-    "rows": and "stimuli": how many were taken over from it, "last": greatest number of its notes, "time": s since the start}.
+    beside the run file ("*" stands for its own name until that is known);
+    resumes: one mapping for each time the run was continued, oldest first: {"uuid": of the run before, "rows", "stimuli",
+    "events": how many were taken over from it, "last": greatest number of its notes, "time": s since the start}.
     Raises StoreError for a header that could not be written or drawn.
     """
 
@@ -99,6 +115,21 @@ class RunHeader:
             if not isinstance(parameter, Mapping) or parameter.keys() != {"value", "unit"}:
                 raise StoreError(f"parameter {name!r} of a run header must be {{'value': ..., 'unit': ...}}")
 
+    def beside(self, run_file: Path) -> RunHeader:
+        """The same, with ``*`` in the names of the logs replaced by the name of `run_file`, or a number after it.
+
+        Numbered are the names beside which files of an earlier run were left.
+        """
+        if not any("*" in name for name in self.logs.values()):
+            return self
+        for number in count(1):
+            stem = run_file.stem if number == 1 else f"{run_file.stem}.{number}"
+            logs = {kind: name.replace("*", stem) for kind, name in self.logs.items()}
+            used = [run_file.with_name(name + part) for name in logs.values() for part in ("", ".1", ".1.gz")]
+            if not any(os.path.lexists(path) for path in used):
+                break
+        return replace(self, logs=logs)
+
     def to_json(self) -> str:
         """The header as one line of JSON text (see labctl.store.values)."""
         return values.dumps(self)
@@ -111,11 +142,31 @@ class RunHeader:
         """
         try:
             data = values.loads(text)
+            _check_kinds(data)
             data["columns"] = tuple(Column(**_known(Column, column)) for column in data["columns"])
             data["plot"] = PlotSpec(**_known(PlotSpec, data["plot"]))
             return cls(**_known(cls, data))
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError, StoreError) as error:
-            raise StoreError(f"{source}: the header of the run can't be understood ({error})") from error
+            why = " ".join(str(error).split())[:_WHY]
+            raise StoreError(f"{source}: the header of the run can't be understood ({why})") from error
+
+
+def _check_kinds(data: dict[str, Any]) -> None:
+    """Raise TypeError unless every field of a header's JSON is of its kind; what is missing has a default or is found later."""
+    for kind, names in _KINDS.items():
+        for name in names:
+            value = data.get(name)
+            if name in data and (not isinstance(value, kind) or (kind is not bool and isinstance(value, bool))):
+                raise TypeError(f"{name} is a {type(value).__name__}")
+    for name in _OF_MAPPINGS:
+        items = data.get(name, [])
+        if not all(isinstance(item, dict) for item in (items.values() if isinstance(items, dict) else items)):
+            raise TypeError(f"{name} must hold mappings")
+    texts = [data.get(name, {}).values() for name in _OF_TEXTS]
+    texts += [[item.get("unit", "") for item in data.get("parameters", {}).values()]]
+    texts += [column.values() for column in data["columns"]]
+    if not all(isinstance(text, str) for some in texts for text in some):
+        raise TypeError(f"{', '.join(_OF_TEXTS)}, units and columns must hold texts")
 
 
 def _known(cls: Any, data: Mapping[str, Any]) -> dict[str, Any]:

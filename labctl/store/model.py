@@ -52,9 +52,10 @@ class Event:
 class Ending:
     """How a run ended.
 
-    end_time: ISO 8601; of a run that died, the time of its last frame; "" while it runs. duration: s, to the last frame, by
-    the run's own clock: simulated time on a simulated bench, whatever start and end say.
-    recovered_bytes: of the journal that were good; lost_bytes: after them, 0 unless the journal was torn or damaged.
+    end_time: ISO 8601; of a run that died, the time of its last frame or of its heartbeat, whichever is later; "" while it
+    runs. duration: s, to the last frame, by the run's own clock: simulated time on a simulated bench, whatever start and end
+    say. recovered_bytes: of the journal that were good; lost_bytes: after them, 0 unless the journal was damaged.
+    heartbeat: ISO 8601, when the program last said that it lives; "" if it never did, or the run was closed.
     """
 
     state: State
@@ -64,6 +65,7 @@ class Ending:
     duration: float
     recovered_bytes: int
     lost_bytes: int
+    heartbeat: str = ""
 
 
 @dataclass(frozen=True)

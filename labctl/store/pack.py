@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import h5py
 import numpy as np
@@ -29,15 +29,15 @@ _CACHE = 2**20
 _TEXT = h5py.string_dtype("utf-8")
 
 
-def pack(journal: Path, path: Path, stop: threading.Event) -> tuple[str, Ending]:
-    """Write the run file `path` from `journal` and sync it; returns the run's uuid and how it ended.
+def pack(source: BinaryIO, journal: Path, path: Path, stop: threading.Event) -> tuple[str, Ending]:
+    """Write the run file `path` from the open journal `source` and sync it; returns the run's uuid and how it ended.
 
-    stop: once set, packing is given up. Raises StoreError for the journal, OSError for the disk, Stopped.
+    journal: what messages call it; stop: once set, packing is given up. Raises StoreError for the journal, OSError for the
+    disk, Stopped.
     """
-    with journal.open("rb") as source:
-        replay = Replay(source, str(journal))
-        with Sink(path, stop) as sink, h5py.File(sink, "w", rdcc_nbytes=_CACHE) as file:
-            return replay.header.uuid, _write(file, replay, sink)
+    replay = Replay(source, str(journal))
+    with Sink(path, stop) as sink, h5py.File(sink, "w", rdcc_nbytes=_CACHE) as file:
+        return replay.header.uuid, _write(file, replay, sink)
 
 
 def _write(file: Any, replay: Replay, sink: Sink) -> Ending:
@@ -169,6 +169,7 @@ def _array(made: Any, name: str, items: list[Any], dtype: Any, unit: str | None 
 def _write_ending(entry: Any, ending: Ending) -> None:
     put(entry, "end_time", ending.end_time)
     entry.attrs.update({"end_state": ending.state, "end_reason": ending.reason, "traceback": ending.traceback})
+    entry.attrs["last_heartbeat"] = ending.heartbeat
     entry.attrs["run_duration"] = np.float64(ending.duration)
     entry.attrs["recovered_bytes"] = np.int64(ending.recovered_bytes)
     entry.attrs["lost_bytes"] = np.int64(ending.lost_bytes)

@@ -1,49 +1,111 @@
-"""Read a run file, or the journal of a run that lives or died, as one and the same Run."""
+"""Read a run file, or the journal of a run that lives or died, as one and the same Run.
+
+Both are data of unknown origin: nothing in them is imported or executed, and what can't be is refused before it is read.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+import logging
+import os
+import platform
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from labctl.store import files, frames, values
-from labctl.store.errors import StoreError
-from labctl.store.header import RunHeader
-from labctl.store.model import Ending, Event, Run, Stimulus
+from labctl.store import files, frames, heaps, values
+from labctl.store.errors import EmptyJournal, StoreError
+from labctl.store.header import RunHeader, parse_time
+from labctl.store.journal import journal_of
+from labctl.store.model import CLOSED, OUTCOMES, Ending, Event, Run, Stimulus
 from labctl.store.replay import Replay, columns_of
 
+_log = logging.getLogger("labctl.store")
 _HDF5 = b"\x89HDF\r\n\x1a\n"  # HDF5 file format specification, section II.A
-#: What h5py raises for a file that is damaged inside.
-_DAMAGE = (OSError, KeyError, ValueError, RuntimeError, TypeError, AttributeError, IndexError)
+#: What h5py and the checks raise for a file that is damaged inside, or was made to mislead.
+_DAMAGE = (OSError, LookupError, ValueError, RuntimeError, TypeError, AttributeError, ArithmeticError, MemoryError)
+_WHY = 300  #: characters of what is wrong with a file
+T = TypeVar("T")
 
 
 def read(path: Path) -> Run:
     """Read the run at `path`, a run file (``.h5``) or a journal (``.jrn``), also while it is being written.
 
+    Where only the journal of a run file is there, it is read; if its run died, it is first packed into the run file.
     Raises StoreError if it is missing, neither of the two, damaged, or of a newer format.
     """
-    path = Path(path)
-    start = _first_bytes(path)
-    if start == _HDF5:
-        run: Run = _from_hdf5(path, _whole)
-        return run
-    if start and frames.MAGIC.startswith(start[: len(frames.MAGIC)]):
-        return _from_journal(path)
-    if not start:
-        raise StoreError(f"{path} is empty{_hint(path)}")
-    raise StoreError(f"{path} is neither an HDF5 file nor a journal of labctl")
+    path = _standing_in(Path(path), recover=True)
+    return _from_hdf5(path, _whole) if _is_hdf5(path) else _from_journal(path)
+
+
+def read_header(path: Path) -> RunHeader:
+    """Only the header of the run at `path`, as `read` finds it; nothing is packed. Raises StoreError."""
+    path = _standing_in(Path(path), recover=False)
+    if _is_hdf5(path):
+        return _from_hdf5(path, _header)
+    try:
+        with path.open("rb") as file:
+            return Replay(file, str(path)).header
+    except OSError as error:
+        raise StoreError(f"{path} can't be read: {error.strerror}") from error
 
 
 def identify(path: Path) -> tuple[str, int]:
     """The run's uuid and the journal's bytes packed into the run file `path`. Raises StoreError."""
     if _first_bytes(path) != _HDF5:
         raise StoreError(f"{path} is not an HDF5 file")
-    found: tuple[str, int] = _from_hdf5(path, _identity)
-    return found
+    return _from_hdf5(path, _identity)
+
+
+def is_dead(journal: Path) -> bool:
+    """Whether the run of `journal` is over: no process writes it, and it was not begun on another machine.
+
+    Of a journal on a network disk only the machine that writes it knows for sure that it is being written. Raises StoreError.
+    """
+    try:
+        files.check_regular(journal)
+        if files.is_held(journal):
+            return False
+        empty = journal.stat().st_size == 0
+    except OSError as error:
+        raise StoreError(f"{journal} can't be opened: {error.strerror}") from error
+    return empty or read_header(journal).holder.get("host", "") in ("", platform.node())
+
+
+# -- which file ---------------------------------------------------------------------------------------------------------
+def _standing_in(path: Path, recover: bool) -> Path:
+    """The file to read for `path`: itself, or its journal, or what that is packed into, where only the journal is there."""
+    journal = journal_of(path)
+    if path.suffix != ".h5" or os.path.lexists(path) or not journal.is_file():
+        return path
+    return _packed(path, journal) if recover and is_dead(journal) else journal
+
+
+def _packed(path: Path, journal: Path) -> Path:
+    from labctl.store import recovery  # it reads run files itself
+
+    try:
+        made = recovery.recover(journal)
+    except EmptyJournal:
+        return path
+    except StoreError as error:  # a folder nobody may write into: the journal says the same as the file would
+        _log.warning("%s", error)
+        return journal
+    _log.warning("%s: its program died; packed as %s", journal, made.name)
+    return made
+
+
+def _is_hdf5(path: Path) -> bool:
+    start = _first_bytes(path)
+    if start == _HDF5:
+        return True
+    if start and frames.MAGIC.startswith(start[: len(frames.MAGIC)]):
+        return False
+    if not start:
+        raise StoreError(f"{path} is empty{_hint(path)}")
+    raise StoreError(f"{path} is neither an HDF5 file nor a journal of labctl")
 
 
 def _first_bytes(path: Path) -> bytes:
@@ -52,7 +114,7 @@ def _first_bytes(path: Path) -> bytes:
         with path.open("rb") as file:
             return file.read(len(_HDF5))
     except FileNotFoundError:
-        raise StoreError(f"{path} does not exist{_hint(path)}") from None
+        raise StoreError(f"{path} does not exist") from None
     except OSError as error:
         raise StoreError(f"{path} can't be read: {error.strerror}") from error
 
@@ -62,6 +124,7 @@ def _hint(path: Path) -> str:
     return f"; its journal {journal.name} is there: recover it" if journal != path and journal.exists() else ""
 
 
+# -- a journal ------------------------------------------------------------------------------------------------------------
 def _from_journal(path: Path) -> Run:
     try:
         with path.open("rb") as file:
@@ -77,81 +140,131 @@ def _from_journal(path: Path) -> Run:
     return Run(replay.header, columns, list(replay.stimuli.values()), replay.events, replay.ending(held))
 
 
-def _from_hdf5(path: Path, take: Any) -> Any:
+# -- a run file -----------------------------------------------------------------------------------------------------------
+def _from_hdf5(path: Path, take: Callable[[Any], T]) -> T:
     import h5py  # here, so that listing and journals need no h5py
 
     try:
+        heaps.check(path)
         with h5py.File(path, "r") as file:
-            _check_version(path, file.attrs.get("labctl_format_version"))
-            return take(file["entry"])
+            _check_version(path, file)
+            return take(file)
     except StoreError:
         raise
     except _DAMAGE as error:
-        raise StoreError(f"{path} is damaged or held by another program ({' '.join(str(error).split())})") from error
+        why = " ".join(str(error).split())[:_WHY] or type(error).__name__
+        raise StoreError(f"{path} is damaged, not written by labctl, or held by another program ({why})") from error
 
 
-def _check_version(path: Path, version: Any) -> None:
+def _check_version(path: Path, file: Any) -> None:
+    from labctl.store import guard
     from labctl.store.pack import FORMAT_VERSION
 
-    if version is None:
+    if "labctl_format_version" not in file.attrs:
         raise StoreError(f"{path} is an HDF5 file, but not a run file of labctl")
-    if not 1 <= int(version) <= FORMAT_VERSION:
+    version = guard.attribute(file, "labctl_format_version", int)
+    if not 1 <= version <= FORMAT_VERSION:
         raise StoreError(
             f"{path} has run-file format {version}, this labctl reads up to {FORMAT_VERSION}; update labctl"
         )
 
 
-def _whole(entry: Any) -> Run:
-    header = RunHeader.from_json(entry["process/header"][()], entry.file.filename)
-    columns = {column.name: _native(entry["data"][column.name], column.dtype) for column in header.columns}
-    return Run(header, columns, _stimuli(entry["stimuli"]), _events(entry["events"]), _ending(entry))
+def _header(file: Any) -> RunHeader:
+    from labctl.store import guard
+
+    process = guard.group(guard.group(file, "entry"), "process")
+    return RunHeader.from_json(guard.text(process, "header"), str(file.filename))
 
 
-def _identity(entry: Any) -> tuple[str, int]:
-    return _text(entry["experiment_identifier"][()]), int(entry.attrs["recovered_bytes"])
+def _identity(file: Any) -> tuple[str, int]:
+    from labctl.store import guard
+
+    entry = guard.group(file, "entry")
+    return guard.text(entry, "experiment_identifier"), guard.attribute(entry, "recovered_bytes", int)
 
 
-def _native(dataset: Any, dtype: str) -> NDArray[Any]:
-    array: NDArray[Any] = dataset[...].astype(dtype, copy=False)
-    return array
+def _whole(file: Any) -> Run:
+    from labctl.store import guard
+
+    header = _header(file)
+    entry = guard.group(file, "entry")
+    data = guard.group(entry, "data")
+    rows = guard.length(data, header.columns[0].name)
+    columns = {column.name: guard.numbers(data, column.name, column.dtype, rows) for column in header.columns}
+    return Run(header, columns, _stimuli(entry), _events(entry), _ending(entry))
 
 
 def _ending(entry: Any) -> Ending:
-    attributes = entry.attrs
+    import h5py
+
+    from labctl.store import guard
+
+    heaps.check_attributes(Path(entry.file.filename), h5py.h5o.get_info(entry.id).addr)
+    state, end_time = guard.attribute(entry, "end_state", str), guard.text(entry, "end_time")
+    if state not in (*CLOSED, "died"):
+        raise ValueError(f"a run can't have ended as {state!r}")
+    _check_time(end_time)
     return Ending(
-        state=attributes["end_state"],
-        reason=attributes["end_reason"],
-        traceback=attributes["traceback"],
-        end_time=_text(entry["end_time"][()]),
-        duration=float(attributes["run_duration"]),
-        recovered_bytes=int(attributes["recovered_bytes"]),
-        lost_bytes=int(attributes["lost_bytes"]),
+        state=state,
+        reason=guard.attribute(entry, "end_reason", str),
+        traceback=guard.attribute(entry, "traceback", str),
+        end_time=end_time,
+        duration=guard.attribute(entry, "run_duration", float),
+        recovered_bytes=guard.attribute(entry, "recovered_bytes", int),
+        lost_bytes=guard.attribute(entry, "lost_bytes", int),
+        heartbeat=guard.attribute(entry, "last_heartbeat", str) if "last_heartbeat" in entry.attrs else "",
     )
 
 
-def _stimuli(group: Any) -> list[Stimulus]:
+def _check_time(text: str) -> None:
+    try:
+        if text:
+            parse_time(text, "end_time")
+    except StoreError as error:  # which does not name the file
+        raise ValueError(str(error)) from None
+
+
+def _stimuli(entry: Any) -> list[Stimulus]:
     names = [field.name for field in dataclasses.fields(Stimulus)]
-    return [_stimulus(dict(zip(names, row, strict=True))) for row in _rows(group, names)]
+    return [_stimulus(dict(zip(names, row, strict=True))) for row in _rows(entry, "stimuli", names)]
 
 
 def _stimulus(row: dict[str, Any]) -> Stimulus:
-    decoded = {name: values.loads(row[name]) for name in ("details", "outcome_details")}
-    return Stimulus(**{**row, **decoded})
+    details, others = _mapping(row["details"]), values.loads(row["outcome_details"])
+    if row["outcome"] not in ("", *OUTCOMES) or not (others is None or isinstance(others, dict)):
+        raise ValueError(f"stimulus {row['id']} has an outcome there is not: {row['outcome']!r}")
+    if row["id"] < 1 or row["row"] < 0 or row["outcome_row"] < -1:
+        raise ValueError(f"stimulus {row['id']} has a number below what there can be")
+    return Stimulus(**{**row, "details": details, "outcome_details": others})
 
 
-def _events(group: Any) -> list[Event]:
-    rows = _rows(group, ["kind", "time", "row", "details"])
-    return [Event(kind, time, row, values.loads(details)) for kind, time, row, details in rows]
+def _events(entry: Any) -> list[Event]:
+    rows = _rows(entry, "events", ["kind", "time", "row", "details"])
+    return [Event(kind, time, row, _mapping(details)) for kind, time, row, details in rows]
 
 
-def _rows(group: Any, names: list[str]) -> Iterator[tuple[Any, ...]]:
-    """The arrays of a group, side by side."""
-    return zip(*(_list(group[name]) for name in names), strict=True)
+def _mapping(text: str) -> dict[str, Any]:
+    found = values.loads(text)
+    if not isinstance(found, dict):
+        raise ValueError(f"details of a note are a {type(found).__name__}, not a mapping")
+    return found
 
 
-def _list(dataset: Any) -> list[Any]:
-    return [_text(item) if isinstance(item, bytes) else item for item in dataset[...].tolist()]
+_INTEGERS, _TIMES = ("id", "row", "outcome_row"), ("time", "outcome_time")  #: arrays of the notes; the others are texts
 
 
-def _text(raw: bytes) -> str:
-    return raw.decode("utf-8")
+def _rows(entry: Any, name: str, names: list[str]) -> Iterator[tuple[Any, ...]]:
+    """The arrays of the notes `name`, side by side."""
+    from labctl.store import guard
+
+    group = guard.group(entry, name)
+    count = guard.length(group, names[0])
+    return zip(*(_array(group, item, count) for item in names), strict=True)
+
+
+def _array(group: Any, name: str, count: int) -> list[Any]:
+    from labctl.store import guard
+
+    if name in _INTEGERS + _TIMES:
+        return list(guard.numbers(group, name, "int64" if name in _INTEGERS else "float64", count).tolist())
+    return guard.texts(group, name, count)

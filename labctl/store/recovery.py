@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Event
-from typing import NoReturn
+from typing import BinaryIO, NoReturn
 
 from labctl.store import files
 from labctl.store.errors import EmptyJournal, StoreError
@@ -73,7 +75,7 @@ def _recover(journal: Path, stop: Event) -> Path:
             raise StoreError(f"{journal} is still being written; end that run first")
         if os.fstat(source.fileno()).st_size == 0:
             _remove_empty(journal, source.close)
-        return pack_in_place(journal, journal.with_suffix(".h5"), source.close, stop)
+        return pack_in_place(source, journal, journal.with_suffix(".h5"), source.close, stop)
 
 
 def _remove_empty(journal: Path, release: Callable[[], None]) -> NoReturn:
@@ -93,27 +95,79 @@ def rescue(journal: Path) -> str:
     return f"the run is safe in {journal}; pack it with: labctl recover {name}"
 
 
-def pack_in_place(journal: Path, target: Path, release: Callable[[], None], stop: Event) -> Path:
-    """Pack `journal`, name the result `target` or the next free name, then remove the journal; returns the name.
+def pack_in_place(source: BinaryIO, journal: Path, target: Path, release: Callable[[], None], stop: Event) -> Path:
+    """Pack the open `journal`, name the result `target` or the next free name, then remove the journal; returns the name.
 
-    release: closes the caller's descriptor of the journal, which Windows wants before it can be removed; stop: once set,
+    release: closes the caller's descriptors of the journal, which Windows wants before it can be removed; stop: once set,
     packing is given up. Raises StoreError, Stopped; the journal is then as it was. To be called through `shielded`.
     """
-    from labctl.store import pack  # here, so that h5py loads when it is needed
-
-    temporary = target.with_suffix(".h5~")  # no longer than the journal's own name
     try:
-        try:
-            uuid, ending = pack.pack(journal, temporary, stop)
-            placed = _place(temporary, target, uuid, ending)
-        finally:
-            temporary.unlink(missing_ok=True)
-        files.sync_folder(target.parent)
+        placed, ending = _pack(source, journal, target, stop)
     except (OSError, RuntimeError) as error:  # h5py raises either when the disk is full
         raise StoreError(f"{target} can't be written ({_line(error)}); {rescue(journal)}") from error
     release()
     _retire(journal, ending)
     return placed
+
+
+def pack_nameless(source: BinaryIO, journal: Path, target: Path, stop: Event) -> Path:
+    """Pack an open journal that is not at `journal` any more (deleted, moved, replaced) into `target` or the next free name.
+
+    The folder is made again if it is gone; a file that has the journal's name now is left alone. If that can't be done, the
+    journal is copied to where there is room, since closing it may be the end of it: StoreError says where, and why.
+    """
+    try:
+        files.make_folder(target.parent)
+        if os.path.lexists(journal):  # another run's, perhaps: then the run file of that name is its
+            target = next(name for name in _candidates(target) if name != target and not os.path.lexists(name))
+        return _pack(source, journal, target, stop)[0]
+    except Exception as error:  # whatever it was, the rows come first
+        why = _line(error) or type(error).__name__
+        raise StoreError(f"{target} can't be written ({why}); {rescue(_copied(source, journal))}") from error
+
+
+def _pack(source: BinaryIO, journal: Path, target: Path, stop: Event) -> tuple[Path, Ending]:
+    from labctl.store import pack  # here, so that h5py loads when it is needed
+
+    temporary = target.with_suffix(".h5~")  # no longer than the journal's own name
+    try:
+        uuid, ending = pack.pack(source, journal, temporary, stop)
+        placed = _place(temporary, target, uuid, ending)
+    finally:
+        temporary.unlink(missing_ok=True)
+    files.sync_folder(target.parent)
+    return placed, ending
+
+
+def _copied(source: BinaryIO, journal: Path) -> Path:
+    """A new file with all of `source`: beside where the journal was, or in the folder for temporary files."""
+    refusal: OSError | None = None
+    for folder in (journal.parent, Path(tempfile.gettempdir())):
+        for run_file in _candidates(folder / journal.with_suffix(".h5").name):
+            copy = journal_of(run_file)
+            try:
+                _copy(source, copy)
+            except FileExistsError:
+                continue
+            except OSError as error:
+                refusal = error
+                break
+            return copy
+    raise StoreError(
+        f"{journal} lost its name and can't be copied to another ({refusal}); its rows are lost"
+    ) from refusal
+
+
+def _copy(source: BinaryIO, path: Path) -> None:
+    source.seek(0)
+    with path.open("xb") as target:
+        try:
+            shutil.copyfileobj(source, target)
+            target.flush()
+            os.fsync(target.fileno())
+        except BaseException:
+            path.unlink()
+            raise
 
 
 def _place(temporary: Path, target: Path, uuid: str, ending: Ending) -> Path:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -18,7 +18,7 @@ from labctl.quantities import Column
 from labctl.store import frames, values
 from labctl.store.errors import StoreError
 from labctl.store.header import RunHeader, parse_time
-from labctl.store.model import CLOSED, OUTCOMES, Ending, Event, State, Stimulus
+from labctl.store.model import CLOSED, OUTCOMES, Ending, Event, Stimulus
 
 Words = NDArray[np.int64]
 #: Rows gathered before they are handed on: 128 KiB a column, which is also the chunk of a run file's datasets (a guess
@@ -69,20 +69,23 @@ class Replay:
 
     def ending(self, held: bool) -> Ending:
         """How the run ended; held: whether a process still writes the journal. Only after `tables` is exhausted."""
-        lost = self._scan.size - self._scan.good
+        good, lost = self._scan.good, self._scan.lost
         if self._end is not None:
             state, reason, end_time = self._end["state"], self._end["reason"], self._end["end_time"]
-            return Ending(state, reason, self._end["traceback"], end_time, self._last_time, self._scan.good, lost)
-        state_now: State = "running" if held else "died"
-        end_time = "" if held else later(self.header.start_time, self._last_time)
-        return Ending(
-            state_now, "" if held else self._last_words(lost), "", end_time, self._last_time, self._scan.good, lost
-        )
+            return Ending(state, reason, self._end["traceback"], end_time, self._last_time, good, lost)
+        alive = since_1970(self._scan.heartbeat, self.header.start_time)
+        if held:  # what is after the good frames is just being written
+            return Ending("running", "", "", "", self._last_time, good, 0, alive)
+        end_time = later(self.header.start_time, self._last_time)
+        if alive and end_time and parse_time(alive, "heartbeat") > parse_time(end_time, "end_time"):
+            end_time = alive
+        return Ending("died", self._last_words(alive), "", end_time, self._last_time, good, lost, alive)
 
-    def _last_words(self, lost: int) -> str:
-        if lost:
-            return f"the journal can be read up to byte {self._scan.good}; {lost} bytes after it are lost"
-        return "the program ended without closing the run"
+    def _last_words(self, alive: str) -> str:
+        if self._scan.lost:
+            return f"the journal can be read up to byte {self._scan.good}; {self._scan.lost} bytes after it are lost"
+        last = f"; last sign of life {alive}" if alive else ""
+        return f"the program ended without closing the run{last}"
 
     def _settled(self) -> Iterator[tuple[int, bool, bytes]]:
         """(rows, provisional, payload) of the rows that stay, in order."""
@@ -171,6 +174,14 @@ def later(time: str, seconds: float) -> str:
     try:
         return (parse_time(time, "start_time") + timedelta(seconds=seconds)).isoformat()
     except (OverflowError, ValueError):  # ValueError: a clock that said NaN
+        return ""
+
+
+def since_1970(seconds: float, like: str) -> str:
+    """The ISO 8601 time that is `seconds` after 1970-01-01 UTC, with the offset of the time `like`; "" for 0 and for none."""
+    try:
+        return datetime.fromtimestamp(seconds, parse_time(like, "start_time").tzinfo).isoformat() if seconds else ""
+    except (OverflowError, ValueError, OSError):  # a damaged heartbeat: no checksum is over it
         return ""
 
 

@@ -52,7 +52,7 @@ def _options(frame: Mainframe, _: m.Options) -> str:
 def _poll(frame: Mainframe, _: m.PollStatus) -> str:
     if frame.settings.transport == "gpib":  # Ethernet only (D 4-6); the code is a guess
         raise Refused(UNSUPPORTED)
-    return str(frame.status.poll(frame.busy))
+    return str(frame.status.poll(frame.says_busy))
 
 
 def _service(frame: Mainframe, command: m.ServiceRequest) -> None:

@@ -71,7 +71,7 @@ class SimKeithley4200(SimulatedInstrument):
     def serial_poll(self) -> int:
         """The status byte of a GPIB serial poll; clears what polling clears (D 3-4)."""
         self.frame.catch_up()
-        return self.frame.status.poll(self.frame.busy)
+        return self.frame.status.poll(self.frame.says_busy)
 
     def disconnect(self) -> None:
         """Forget half a message; a running test runs on, as nothing says that it ends."""
@@ -84,6 +84,15 @@ class SimKeithley4200(SimulatedInstrument):
         self.frame.power_on()
         self.frame.status.clear()
         self.frame.page = "US"
+
+    def reboot(self) -> None:
+        """Start KXCI and its cards anew, as after a power failure; the cell keeps its state."""
+        self._framer.clear()
+        self.frame.restart()
+
+    def stick_busy(self, seconds: float) -> None:
+        """Say busy for `seconds` s, to ``SP``, a serial poll and ``:PMU:TEST:STATUS?``."""
+        self.frame.stuck_until = self.frame.clock.now() + seconds
 
     def _answer(self, message: bytes | None) -> bytes:
         frame = self.frame

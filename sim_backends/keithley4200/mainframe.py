@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
@@ -56,10 +57,28 @@ class Mainframe:
         self.saved: dict[str, Setup] = {}
         self.run: Run | None = None
         self.module: Module | None = None  # the one that ran last (UL)
+        self.stuck_until = -math.inf  # clock time up to which the status says busy, whatever is true
+        self._start_up()
+
+    def _start_up(self) -> None:
         self.page = "DE"
         self.emulates_4145 = False
         self.setup = at_start(self.smus)
         self.power_on()
+
+    def restart(self) -> None:
+        """Start anew as after a power failure: a test ends where it is, nothing but files on the disk is left (guess)."""
+        now = self.clock.now()
+        self.catch_up()
+        if self.run is not None:
+            self.run.abort(now)
+            self.run = None
+        self.pulses.abort(now)
+        self.module = None
+        self.status = StatusRegister(self.settings)
+        self.buffer.clear()
+        self.stuck_until = -math.inf
+        self._start_up()
 
     def power_on(self) -> None:
         """Settings of a device clear (D 5-4): outputs off, 100 uA range, normal integration, no delays."""
@@ -87,6 +106,16 @@ class Mainframe:
     def busy(self) -> bool:
         """A test is running, as far as the clock was looked at."""
         return self.run is not None or self.pulses.run is not None
+
+    @property
+    def says_busy(self) -> bool:
+        """What the status says: the same, unless its bit is stuck."""
+        return self.busy or self.stuck
+
+    @property
+    def stuck(self) -> bool:
+        """Whether the status says busy whatever is true."""
+        return self.clock.now() < self.stuck_until
 
     def catch_up(self) -> None:
         """Play a running test up to now."""

@@ -61,7 +61,7 @@ def _execute(frame: Mainframe, _: m.ExecutePulse) -> None:
 
 
 def _poll(frame: Mainframe, _: m.PollPulse) -> str:
-    return "1" if frame.pulses.run is not None else "0"
+    return "1" if frame.pulses.run is not None or frame.stuck else "0"
 
 
 def _abort(frame: Mainframe, _: m.AbortPulse) -> None:

@@ -1,0 +1,26 @@
+"""The option ``--faults`` of ``labctl run`` and ``labctl serve``, and the table of faults in their help."""
+
+from __future__ import annotations
+
+import click
+
+NAMES = ["--faults"]
+METAVAR = "SPEC"
+HELP = "Faults on the simulated wire, e.g. 'lost@25; garbled@DO#2'; see below."
+
+
+class WithFaults(click.Command):
+    """A command whose help ends with the kinds of faults; they are looked up only when somebody asks for help."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the table of faults, then the example."""
+        from labctl.bench import fault_plan
+
+        with formatter.section("Faults (--faults 'KIND@WHEN; ...')"):
+            formatter.write(fault_plan.table() + "\n")
+            formatter.write_paragraph()
+            formatter.write_text(
+                "WHEN: the number of a message, e.g. 25; the text messages start with, e.g. DO, or DO#2 for the second such; "
+                "or p=0.01, the chance of every message (of the same seed the same ones)."
+            )
+        super().format_epilog(ctx, formatter)
