@@ -324,12 +324,12 @@ class _Clock:
 
 def _differs(note: Stimulus, kind: str, asked: Mapping[str, Any]) -> str:
     known = dict(note.details)
-    what = [f"{name}: {_short(known.get(name))} then, {_short(asked.get(name))} now" for name in sorted({*known, *asked})
-            if known.get(name) != asked.get(name)]  # fmt: skip
+    others = [name for name in sorted({*known, *asked}) if known.get(name) != asked.get(name)]
+    what = [f"{name}: {_short(known.get(name))} then, {_short(asked.get(name))} now" for name in others]
     words = f"a {note.kind} then, a {kind} now" if kind != note.kind else "; ".join(what[:3])
     return (
-        f"stimulus {note.id}, recorded {show(note.time, 's')} after the start, is not what the procedure asks for now ({words});"
-        " was it changed since? The run can't be continued; nothing was sent"
+        f"stimulus {note.id}, recorded {show(note.time, 's')} after the start, is not what the procedure asks for now"
+        f" ({words}); was it changed since? The run can't be continued; nothing was sent"
     )
 
 

@@ -190,13 +190,16 @@ def _as_value_error(function: Callable[[str], str], text: str) -> str:
 
 
 def read(path: Path) -> StationConfig:
-    """Read a station file; a relative ledger is one beside it. Raises UsageError with file, line and column for each mistake."""
+    """Read a station file; a relative ledger is one beside it. Raises UsageError with the place of each mistake."""
     config = yaml.load(path, StationConfig)
     return config if config.ledger is None else config.model_copy(update={"ledger": Path(path).parent / config.ledger})
 
 
 def from_record(config: Any) -> StationConfig:
-    """The station of a simulated run, from what its run file says of it. Raises UsageError: a file is no authority on a bench."""
+    """The station of a simulated run, from what its run file says of it; the ledger is the one beside the run.
+
+    Raises UsageError for anything but a simulated station: a file is no authority on a bench.
+    """
     if not isinstance(config, Mapping):
         raise UsageError(
             "the run file does not say how its simulated bench was built, or its cell had a history before the run"
@@ -207,7 +210,7 @@ def from_record(config: Any) -> StationConfig:
         raise UsageError(f"the station in the run file can't be used: {' '.join(str(error).split())[:300]}") from None
     if found.simulate is None:
         raise UsageError("the run file names a real station; give --station FILE")
-    return found
+    return found.model_copy(update={"ledger": None})  # a path in a file from elsewhere is not written to
 
 
 def simulated(device: str, transport: Literal["tcp", "gpib"] = "tcp") -> StationConfig:

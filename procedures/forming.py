@@ -124,7 +124,7 @@ class Forming(Procedure):
         return [found] if found else []
 
     def verdict(self, level: float | None, rows: int) -> tuple[str, dict[str, float]]:
-        """What happened, as an event; level: V at which the cell conducted, None for never; rows: of the ramp that are there."""
+        """What happened, as an event; level: V at which the cell conducted, None for never; rows: of the ramp there are."""
         levels = self.ramp()
         if level is None and rows < len(levels):  # stopped, or the program died; a ramp is not begun a second time
             return "forming cut short", {"reached": float(levels[rows - 1]) if rows else 0.0}
