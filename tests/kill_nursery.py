@@ -107,8 +107,8 @@ def buffer_rows() -> None:
 def measure(task: dict[str, Any]) -> int:
     """Run a recipe, or resume one.
 
-    recipe, settings, port, path: of the run file; acks: a file of 16 bytes that gets the number of rows acknowledged and, at the
-    end, of calls that `die_at` counts; resume: the run file or ""; die: see `die_at`, 0 for never; unsafe: buffer rows.
+    recipe, settings, port, path: of the run file; acks: a file of 16 bytes that gets the number of rows acknowledged and, at
+    the end, of calls that `die_at` counts; resume: the run file or ""; die: see `die_at`, 0 for never; unsafe: buffer rows.
     """
     with station(task["port"]) as opened:
         if task["resume"]:
