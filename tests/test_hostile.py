@@ -248,6 +248,12 @@ def test_a_run_file_that_is_not_one_is_refused(
     assert re.search(why, refused(path))
 
 
+@pytest.mark.parametrize("name", ["", ".", "/", "..", "no/such.h5", "x" * 300 + ".h5", "a\0b.h5"])
+def test_a_name_that_is_no_file_is_refused(name: str) -> None:
+    with pytest.raises(store.StoreError):
+        store.read(Path(name))
+
+
 def test_a_user_block_pickles_and_other_formats_are_no_run_files(tmp_path: Path, good: bytes) -> None:
     cases = {
         "empty.h5": b"", "text.h5": b"hello", "yaml.h5": b"!!python/object/apply:os.system ['touch owned']",

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import os
 import platform
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -77,8 +76,13 @@ def is_dead(journal: Path) -> bool:
 # -- which file ---------------------------------------------------------------------------------------------------------
 def _standing_in(path: Path, recover: bool) -> Path:
     """The file to read for `path`: itself, or its journal, or what that is packed into, where only the journal is there."""
-    journal = journal_of(path)
-    if path.suffix != ".h5" or os.path.lexists(path) or not journal.is_file():
+    try:
+        there = path.lstat() is not None
+    except FileNotFoundError:
+        there = False
+    except (OSError, ValueError) as error:  # too long, with a zero byte, beyond a file
+        raise StoreError(f"{str(path)[:80]!r} can't be read: {getattr(error, 'strerror', None) or error}") from None
+    if path.suffix != ".h5" or there or not (journal := journal_of(path)).is_file():
         return path
     return _packed(path, journal) if recover and is_dead(journal) else journal
 
