@@ -134,6 +134,15 @@ class Log:
         if self._file is not None:
             self._try(lambda: self._write(make()))
 
+    def put(self, text: str) -> None:
+        """Append lines that are made already; as `write`, by a shorter way: there is one for every message."""
+        if self._file is not None:
+            try:
+                with self._lock:
+                    self._write(text)
+            except Exception as error:  # noqa: BLE001 - as in _try
+                self._give_up(error)
+
     def close(self) -> None:
         """Close the file."""
         file, self._file = self._file, None
@@ -152,10 +161,13 @@ class Log:
             with self._lock:
                 action()
         except Exception as error:  # noqa: BLE001 - a full disk, a detail no words are found for: told, and no reason to stop
-            file, self._file = self._file, None
-            self._trouble(self.name, error)
-            if file is not None:
-                self._abandon(file)
+            self._give_up(error)
+
+    def _give_up(self, error: Exception) -> None:
+        file, self._file = self._file, None
+        self._trouble(self.name, error)
+        if file is not None:
+            self._abandon(file)
 
     def _abandon(self, file: Appender) -> None:
         try:

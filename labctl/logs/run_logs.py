@@ -65,7 +65,8 @@ class RunLogs:
 
     def wire(self, name: str, line: Line) -> None:
         """Write what was said to or by the instrument `name`."""
-        self._wire.write(lambda: self._entry(name, line).line())
+        since = line.time - self._start
+        self._wire.put(Entry(since, self._day(), word(name), line.direction, escape(line.text)).line())
 
     def say(self, text: str, level: str = "info") -> None:
         """Write `text` into the log for people, with the time; further lines of it are indented."""
@@ -83,9 +84,6 @@ class RunLogs:
     def told(self, make: Callable[[], str]) -> None:
         """Write the line that `make` returns; what it raises is trouble with the log."""
         self._words.write(lambda: self._stamped(make(), "info"))
-
-    def _entry(self, name: str, line: Line) -> Entry:
-        return Entry(line.time - self._start, self._day(), word(name), line.direction, escape(line.text))
 
     def _day(self) -> str:
         """The time of day to the millisecond, asked for no more often: it costs as much as writing the line."""
