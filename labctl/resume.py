@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from labctl.contracts.instrument import R, Request
 from labctl.errors import LabctlError
 from labctl.quantities import show
 from labctl.station import Station
-from labctl.store import Event, Run, RunHeader, Stimulus, values
+from labctl.store import Event, Run, RunHeader, Stimulus, StoreError, read_header, values
 
 AFTER_GAP = "after_gap"  #: in the details of the read that looks at the cell before a resumed run goes on
 _RAW = tuple(column.name for column in READING_COLUMNS)
@@ -64,6 +65,27 @@ def check(earlier: Run) -> None:
         raise ResumeError("the run has finished; there is nothing to continue")
     if earlier.state == "running":
         raise ResumeError("the run is still under way; end it first")
+    if not earlier.header.has_taken_over(len(earlier), len(earlier.stimuli), len(earlier.events)):
+        first = earlier.header.resumes[-1]["uuid"]
+        raise ResumeError(
+            f"this run ended while it took over run {first}, of which it has a part only; continue that one"
+        )
+
+
+def check_first(earlier: Run, path: Path) -> None:
+    """Raise ResumeError if a run beside `path` continues `earlier` already: what that one sent would be sent again.
+
+    path: of a run file; looked at are those of the same stem, numbered or not, and their journals.
+    """
+    for found in sorted(path.parent.iterdir()) if path.parent.is_dir() else []:
+        if found.suffix not in (".h5", ".jrn") or not found.name.startswith(path.stem):
+            continue
+        try:
+            header = read_header(found)
+        except StoreError:
+            continue
+        if any(item.get("uuid") == earlier.header.uuid for item in header.resumes):
+            raise ResumeError(f"{found} continues this run already; continue that one: labctl resume {found}")
 
 
 def continued(header: RunHeader, earlier: Run) -> RunHeader:

@@ -75,6 +75,7 @@ def run(
         about = header(name, procedure, station, seed=seed, operator=operator, notes=notes)
         if earlier is not None:
             about = resume.continued(about, earlier)
+            resume.check_first(earlier, path)
         station.prepared = None  # from here on a simulated cell has a history
         about = replace(about, logs=LOGS if logs else {})
         with ledger.enter(

@@ -203,6 +203,50 @@ def test_a_procedure_that_asks_for_something_else_now_is_refused(
     assert len(done.stimuli) == len(part.stimuli)
 
 
+def test_a_run_is_continued_once(tmp_path: Path) -> None:
+    """A second time would send again what the first one sent."""
+    died = dead_after("iv-sweep", {"v_max": 0.4, "step": 0.1, "cycles": 9}, tmp_path, 6)
+    seen: list[Block] = []
+    part = goes_on(died, tmp_path, listeners=[seen.append], should_stop=lambda: len(seen) > 5)
+    assert part.state == "aborted"
+    with pytest.raises(resume.ResumeError, match=r"run\.2\.h5 continues this run already"):
+        goes_on(died, tmp_path)
+    assert goes_on(part, tmp_path).state == "finished"
+
+
+@pytest.mark.parametrize("frames", range(0, 9, 2))
+def test_a_run_that_died_while_it_took_another_over_is_no_run(
+    frames: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    died = dead_after("iv-sweep", {"v_max": 0.4, "step": 0.1, "cycles": 3, "v_read": 0.1}, tmp_path, 16)
+    assert len(died.stimuli) > 4
+    write, left = store.RunWriter._write, [frames]
+
+    def fails(self: store.RunWriter, *arguments: Any, **named: Any) -> float:
+        if left[0] == 0:
+            raise _Dies
+        left[0] -= 1
+        return write(self, *arguments, **named)
+
+    begun = resume.continued(died.header, died)
+    for number, end in enumerate(("dies", "fails"), 2):
+        writer, left[0] = store.RunWriter.create(tmp_path / f"run.{number}.h5", begun), frames
+        with monkeypatch.context() as patch, pytest.raises(_Dies):
+            patch.setattr(store.RunWriter, "_write", fails)
+            writer.adopt(died)
+        if end == "dies":
+            writer.close()
+            with pytest.raises(store.EmptyJournal, match="nothing of its own"):
+                store.recover(tmp_path / "run.2.jrn")
+            assert not (tmp_path / "run.2.jrn").exists()
+            assert goes_on(died, tmp_path).state == "finished"
+            (tmp_path / "run.2.h5").unlink()
+        else:
+            half = store.read(writer.finish("failed", "the disk was full"))
+            with pytest.raises(resume.ResumeError, match=f"run {died.header.uuid}, of which it has a part only"):
+                goes_on(half, tmp_path)
+
+
 # -- on a bench, where the cell lived on --------------------------------------------------------------------------------
 def test_waits_go_on_by_the_time_of_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Reads of a retention run whose time passed meanwhile come late, the others when they are due."""

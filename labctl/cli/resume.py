@@ -33,10 +33,12 @@ def command(path: Path, station_file: Path | None, operator: str, notes: str, pl
     read before anything else is applied. A simulated run goes on with its cell as it was.
     """
     from labctl import resume, store
+    from labctl.cli.recover import recover_dead
     from labctl.cli.run import EXIT_CODES, execute, report
     from labctl.station import Station
 
     path = store.recover(path) if path.suffix == ".jrn" else path
+    recover_dead(path.parent)  # a resumed run of this one may have died, too
     run = store.read(path)
     procedure = procedure_of(run)
     config = station_of(run, station_file)

@@ -14,4 +14,4 @@ class NameTaken(StoreError):
 
 
 class EmptyJournal(StoreError):
-    """A journal without a byte: its program ended before anything was recorded. It was removed."""
+    """A journal without a byte, or with a part of an earlier run only: its program ended too early. It was removed."""

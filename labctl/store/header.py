@@ -130,6 +130,13 @@ class RunHeader:
                 break
         return replace(self, logs=logs)
 
+    def has_taken_over(self, rows: int, stimuli: int, events: int) -> bool:
+        """Whether so many are all that the run was to take over from the one it continues; else it died while it did so."""
+        if not self.resumes:
+            return True
+        due = [self.resumes[-1].get(name, 0) for name in ("rows", "stimuli", "events")]
+        return all(isinstance(n, int) and there >= n for there, n in zip((rows, stimuli, events), due, strict=True))
+
     def to_json(self) -> str:
         """The header as one line of JSON text (see labctl.store.values)."""
         return values.dumps(self)

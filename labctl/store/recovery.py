@@ -16,6 +16,7 @@ from labctl.store import files
 from labctl.store.errors import EmptyJournal, StoreError
 from labctl.store.journal import journal_of
 from labctl.store.model import Ending
+from labctl.store.replay import Replay
 from labctl.store.shield import shielded
 
 _log = logging.getLogger("labctl.store")
@@ -53,7 +54,7 @@ def recover(journal: Path) -> Path:
     Its state is "died" unless the journal holds the run's end. A torn or damaged frame and what follows are left out,
     counted in `lost_bytes`, and the journal is then kept as ``run.jrn.damaged``; else it is removed.
     Raises StoreError if the journal is being written, holds no header, or can't be packed; EmptyJournal, when it has removed
-    one without a byte.
+    one without a byte, or with nothing but a part of an earlier run.
     """
     journal = Path(journal)
     try:
@@ -74,19 +75,38 @@ def _recover(journal: Path, stop: Event) -> Path:
         if held or not files.hold(source.fileno(), wait=False):
             raise StoreError(f"{journal} is still being written; end that run first")
         if os.fstat(source.fileno()).st_size == 0:
-            _remove_empty(journal, source.close)
+            _remove(journal, source.close, "held nothing (the program ended before anything was recorded)")
+        if _has_nothing_of_its_own(journal):
+            _remove(
+                journal, source.close, "held nothing of its own (the program ended while it took over an earlier run)"
+            )
         return pack_in_place(source, journal, journal.with_suffix(".h5"), source.close, stop)
 
 
-def _remove_empty(journal: Path, release: Callable[[], None]) -> NoReturn:
-    """Remove a journal nothing was recorded in: it would block its name, and there is nothing to look at."""
+def _has_nothing_of_its_own(journal: Path) -> bool:
+    """Whether the run was to continue another and died before it had taken everything over: a part of the other's notes.
+
+    Whoever took that for a run would send the other's stimuli again. A damaged journal may have had more.
+    """
+    with journal.open("rb") as file:
+        replay = Replay(file, str(journal))
+        if not replay.header.resumes:
+            return False
+        rows = sum(words.shape[1] for words in replay.tables())
+        if replay.ending(held=False).lost_bytes:
+            return False
+        return not replay.header.has_taken_over(rows, len(replay.stimuli), len(replay.events))
+
+
+def _remove(journal: Path, release: Callable[[], None], why: str) -> NoReturn:
+    """Remove a journal in which nothing was recorded: it would block its name, and there is nothing to look at."""
     if os.name == "nt":  # no open file is removed there; elsewhere it goes while it is held (Journal.claim looks)
         release()
     try:
         journal.unlink()
     except OSError as error:
-        raise StoreError(f"{journal} holds nothing, but can't be removed: {error.strerror}") from error
-    raise EmptyJournal(f"{journal} held nothing (the program ended before anything was recorded); removed")
+        raise StoreError(f"{journal} {why}, but can't be removed: {error.strerror}") from error
+    raise EmptyJournal(f"{journal} {why}; removed")
 
 
 def rescue(journal: Path) -> str:
