@@ -297,7 +297,7 @@ def instruments(station: Station) -> dict[str, dict[str, object]]:
 def _timing(station: Station, earlier: Run | None) -> dict[str, Any]:
     """On a simulated bench notes carry simulated time, the same in every run, and the disk is not synchronised by it."""
     if station.bench is None:  # nobody who shortens a mapped journal may end this process while outputs are on
-        return {"mapped": False}
+        return {"mapped": False, "sync_interval": station.config.sync_interval}
     start, last = station.clock.now(), earlier.ending.duration if earlier else 0.0
     return {"clock": lambda: max(station.clock.now() - start, last), "sync_interval": math.inf}
 

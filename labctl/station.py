@@ -15,6 +15,7 @@
       W12: {voltage: 5 V, current: 1 mA}
       W12/D3-4/C5: {voltage: 2 V}      # the limits of every part of a sample's path hold
       "*": {voltage: 1 V}              # for samples not named here; without it they are refused
+    sync_interval: 1 s                 # most of a run that a power cut may take; stimuli are on the disk before they are sent
     rules: {formed_first: [endurance], pulses: 1M}   # on the history of a cell; samples may have more (rules: ... in theirs)
     ledger: /data/cells.sqlite         # where that history is kept; by default in the folder of the run files
 
@@ -153,6 +154,9 @@ class StationConfig(_Model):
     ledger: Path | None = None
     simulate: SimulationConfig | None = None
     operator: str = ""
+    sync_interval: Seconds = (
+        1.0  #: most of a run that a power cut may take; stimuli are always on the disk before they are sent
+    )
 
     @field_validator("samples")
     @classmethod

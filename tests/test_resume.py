@@ -231,9 +231,10 @@ def test_a_run_that_died_while_it_took_another_over_is_no_run(
     begun = resume.continued(died.header, died)
     for number, end in enumerate(("dies", "fails"), 2):
         writer, left[0] = store.RunWriter.create(tmp_path / f"run.{number}.h5", begun), frames
-        with monkeypatch.context() as patch, pytest.raises(_Dies):
+        with monkeypatch.context() as patch:
             patch.setattr(store.RunWriter, "_write", fails)
-            writer.adopt(died)
+            with pytest.raises(_Dies):
+                writer.adopt(died)
         if end == "dies":
             writer.close()
             with pytest.raises(store.EmptyJournal, match="nothing of its own"):

@@ -1,5 +1,6 @@
 """A run's end is the truth: finished, aborted or failed, with every row up to there and the outputs off."""
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -231,6 +232,17 @@ def test_a_stimulus_after_the_end_is_a_mistake(station: Station, tmp_path: Path)
     start(station, tmp_path)
     with pytest.raises(UsageError, match="after the run had ended"):
         list(station.source_meter.sweep(Sweep(np.array([0.1]), 1e-6)))
+
+
+def test_the_station_says_how_much_a_power_cut_may_take() -> None:
+    config = StationConfig.model_validate({**simulated("ohmic").model_dump(), "sync_interval": "250 ms"})
+    asked: list[dict[str, Any]] = []
+    with Station(config, seed=1) as station:
+        bench, station.bench = station.bench, None  # as on a real bench
+        asked.append(runner._timing(station, None))
+        station.bench = bench
+        asked.append(runner._timing(station, None))
+    assert [timing["sync_interval"] for timing in asked] == [0.25, math.inf]
 
 
 def test_file_names_do_not_collide(station: Station, tmp_path: Path) -> None:
