@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import re
 import socket
 from collections import deque
 from collections.abc import Callable
@@ -239,7 +240,10 @@ class VisaLink:
 def canonical(resource: str) -> str:
     """The one spelling of a VISA resource name: ``gpib::17`` is ``GPIB0::17::INSTR``; what is no such name, in capitals."""
     try:
-        return str(to_canonical_name(resource.strip().upper()))
+        name = str(to_canonical_name(resource.strip().upper()))
+        name = re.sub(r"^(GPIB\d+::\d+)::(0|65535)::INSTR$", r"\1::INSTR", name)  # no secondary address, spelled out
+        name = re.sub(r"::LOCALHOST::", "::127.0.0.1::", name)
+        return re.sub(r"::0+(\d+)::SOCKET$", r"::\1::SOCKET", name)
     except (InvalidResourceName, ValueError):
         return resource.strip().upper()
 

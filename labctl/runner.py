@@ -75,6 +75,7 @@ def run(
         about = header(name, procedure, station, seed=seed, operator=operator, notes=notes)
         if earlier is not None:
             about = resume.continued(about, earlier)
+            resume.check_cell(station)
             resume.check_first(earlier, path)
         station.prepared = None  # from here on a simulated cell has a history
         about = replace(about, logs=LOGS if logs else {})
@@ -116,6 +117,12 @@ def _recorded(
         entry.say(recorder)
         procedure.hand_on = _Hand(writer, listeners, entry.look, recall)  # type: ignore[method-assign]
         end = _execute(procedure, should_stop)
+        if recall is not None and recall.recalling and end.state == "finished":
+            end = _End(
+                "failed", "the procedure asked for less than was recorded; was it changed since? Nothing was sent"
+            )
+    except KeyboardInterrupt as error:
+        end = _interrupted(error)
     except Exception as error:
         end = _End("failed", f"{type(error).__name__}: {error}", traceback.format_exc())
         raise
@@ -175,7 +182,7 @@ class _Hand:
         self.listeners = list(listeners)
 
     def __call__(self, block: Block) -> None:
-        if self.recall is None or not self.recall.recalling:
+        if self.recall is None or not self.recall.has(block):
             self.writer.append(block)
             self.look(block)
         for listener in tuple(self.listeners):
@@ -191,7 +198,7 @@ def _execute(procedure: Procedure, should_stop: Callable[[], bool]) -> _End:
     try:
         procedure.execute()
     except KeyboardInterrupt as error:
-        return _End("aborted", f"stopped at once by {error or 'the user (Ctrl-C)'}")
+        return _interrupted(error)
     except LabctlError as error:
         return _End("failed", str(error), traceback.format_exc())
     except Exception as error:  # noqa: BLE001 - a recipe may raise anything; the run must still end in order
@@ -199,6 +206,10 @@ def _execute(procedure: Procedure, should_stop: Callable[[], bool]) -> _End:
     if should_stop():
         return _End("aborted", f"stopped in order by {getattr(should_stop, 'who', '') or 'the program that ran it'}")
     return _End("finished")
+
+
+def _interrupted(error: KeyboardInterrupt) -> _End:
+    return _End("aborted", f"stopped at once by {error if error.args else 'the user (Ctrl-C)'}")
 
 
 def _make_safe(station: Station) -> BaseException | None:

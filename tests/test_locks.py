@@ -158,6 +158,8 @@ def test_every_user_may_lock_and_no_umask_prevents_it(folder: Path) -> None:
         (" GPIB0::17::instr", "GPIB0::17::INSTR"),
         ("tcpip::Bench::1225::SOCKET", "TCPIP0::BENCH::1225::SOCKET"),
         ("nonsense ", "NONSENSE"),
+        ("GPIB0::17::0::INSTR", "GPIB0::17::INSTR"),
+        ("TCPIP::localhost::01225::SOCKET", "TCPIP0::127.0.0.1::1225::SOCKET"),
     ],
 )
 def test_one_instrument_has_one_name(written: str, name: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,9 @@ from pulse_chain import WAYS, Chain, same_rows
 from pulse_fakes import kind_of
 
 from labctl import resume, runner, store
-from labctl.contracts import Block
+from labctl.contracts import READING_COLUMNS, Block, PulseTrain
+from labctl.procedure import Count, Procedure
+from labctl.quantities import Column
 from labctl.station import Station, simulated
 
 SEED = 1
@@ -308,3 +310,232 @@ def test_the_command_asks_for_the_station_of_a_real_run(tmp_path: Path) -> None:
     done = command("resume", "real.h5", folder=tmp_path)
     assert done.returncode == 2
     assert "give --station FILE" in done.stderr
+
+
+# -- recipes of others ----------------------------------------------------------------------------------------------------
+class Others(Procedure):
+    """Pulses of rising amplitude, as somebody may write it."""
+
+    number = Count("number", default=6, description="pulses")
+    columns = READING_COLUMNS
+    less = False
+
+    def train(self, pulse: int) -> PulseTrain:
+        """One pulse."""
+        return PulseTrain(np.array([1.5 + 0.1 * pulse]), 1e-4, 1e-3, series=1e3)
+
+    def finals(self, station: Any, pulse: int) -> Iterator[Block]:
+        """Its final block."""
+        for block in station.pulse_source.train(self.train(pulse)):
+            if not block.provisional:
+                yield Block({column.name: block[column.name] for column in READING_COLUMNS})
+
+    def points(self, station: Any) -> Iterator[Block]:
+        """Yield a row for each pulse."""
+        for pulse in range(self.number):
+            yield from self.finals(station, pulse)
+
+
+class Leaves(Others):
+    """Leaves a test after its final block."""
+
+    def points(self, station: Any) -> Iterator[Block]:
+        """Yield a row for each pulse."""
+        for pulse in range(self.number):
+            for block in station.pulse_source.train(self.train(pulse)):
+                if not block.provisional:
+                    yield Block({column.name: block[column.name] for column in READING_COLUMNS})
+                    break
+
+
+class Late(Others):
+    """Hands on the rows of a test after the next one."""
+
+    def points(self, station: Any) -> Iterator[Block]:
+        """Yield a row for each pulse."""
+        before: list[Block] = []
+        for pulse in range(self.number):
+            for block in self.finals(station, pulse):
+                yield from before
+                before = [block]
+        yield from before
+
+
+class Changes(Others):
+    """Stores something else than it was given."""
+
+    def points(self, station: Any) -> Iterator[Block]:
+        """Yield a row for each pulse."""
+        for block in super().points(station):
+            yield block.with_columns(current=1000 * block["current"])
+
+
+class Fewer(Others):
+    """Asks for less when it is continued."""
+
+    def points(self, station: Any) -> Iterator[Block]:
+        """Yield a row for each pulse."""
+        for pulse in range(1 if Fewer.less else self.number):
+            yield from self.finals(station, pulse)
+
+
+class ReadsWithPulses(Others):
+    """Looks at the cell's state with what it does not call a read."""
+
+    def state_read(self) -> PulseTrain:
+        """A pulse."""
+        return self.train(0)
+
+
+class Own(Others):
+    """Has none of the instruments' columns."""
+
+    columns = (Column("resistance", "ohm"),)
+
+    def points(self, station: Any) -> Iterator[Block]:
+        """Yield a row for each pulse."""
+        for block in super().points(station):
+            yield Block({"resistance": block["voltage"] / block["current"]})
+
+
+class OneColumnMore(Others):
+    """Adds to what it was given."""
+
+    columns = (*READING_COLUMNS, Column("resistance", "ohm"))
+
+    def points(self, station: Any) -> Iterator[Block]:
+        """Yield a row for each pulse."""
+        for block in super().points(station):
+            yield block.with_columns(resistance=block["voltage"] / block["current"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        (Others, ""),
+        (Leaves, ""),
+        (OneColumnMore, ""),
+        (Late, "does not hand on the rows of a test as it gets them"),
+        (Changes, "does not hand on the rows of a test as it gets them"),
+        (Fewer, "asked for less than was recorded"),
+        (ReadsWithPulses, "not declared a read"),
+        (Own, "has no time, level"),
+    ],
+)
+def test_recipes_of_others_go_on_or_are_refused_before_anything_is_sent(
+    kind: type[Others], reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from labctl.bench import TcpDoor
+
+    chain, seen = Chain("synapse", seed=SEED, message_time=0.05), list[Block]()
+    chain.bench.device.prepare("formed")
+    with TcpDoor(chain.bench.instrument) as door:
+        with chain.station(door.port) as station:
+            stop = lambda: len(seen) > 2  # noqa: E731
+            first = runner.run("others", kind(), station, tmp_path / "a.h5", listeners=[seen.append], should_stop=stop)
+        part, before = store.read(first.path), chain.peaks(1.45)
+        assert part.state == "aborted"
+        assert 3 <= len(before) < 6
+        monkeypatch.setattr(Fewer, "less", True)
+        with chain.station(door.port) as station:
+            try:
+                result = runner.run("others", kind(), station, tmp_path / "b.h5", earlier=part)
+                why = result.reason
+            except resume.ResumeError as error:
+                why = str(error)
+    assert (reason in why) if reason else not why
+    after = chain.peaks(1.45)
+    assert after == sorted(set(after)), "a pulse was repeated"
+    assert after == before if reason else len(after) == 6
+
+
+def test_a_damaged_record_is_not_gone_on_with(tmp_path: Path) -> None:
+    """Nobody knows what was sent in the part that is lost."""
+    dead_after("iv-sweep", {"v_max": 0.4, "step": 0.1, "cycles": 4}, tmp_path, 12)
+    died = store.read(tmp_path / "run.h5")
+    (tmp_path / "run.h5").unlink()
+    writer = store.RunWriter.create(tmp_path / "run.h5", died.header)
+    writer.adopt(died)
+    writer.close()
+    data = bytearray((tmp_path / "run.jrn").read_bytes())
+    data[data.index(b"STIM", len(data) // 2) + 40] ^= 1
+    (tmp_path / "run.jrn").write_bytes(data)
+    damaged = store.read(store.recover(tmp_path / "run.jrn"))
+    assert damaged.ending.lost_bytes > 0
+    with pytest.raises(resume.ResumeError, match=r"bytes of this run's journal are lost"):
+        goes_on(damaged, tmp_path)
+
+
+def test_a_cell_that_lives_is_not_taken_through_the_record_again(tmp_path: Path) -> None:
+    kind, seen = kind_of("iv-sweep"), list[Block]()
+    with Station(simulated(kind.device), seed=SEED) as station:
+        station.prepare(kind.cell)
+        procedure = kind(v_max=0.4, step=0.1, cycles=3)
+        stop = lambda: len(seen) > 5  # noqa: E731
+        runner.run("iv-sweep", procedure, station, tmp_path / "run.h5", listeners=[seen.append], should_stop=stop)
+        part = store.read(tmp_path / "run.h5")
+        with pytest.raises(resume.ResumeError, match="has a history; open a new station"):
+            runner.run("iv-sweep", kind(v_max=0.4, step=0.1, cycles=3), station, tmp_path / "run.h5", earlier=part)
+
+
+@pytest.mark.parametrize("where", ["beside the new one", "beside the old one", "unreadable"])
+def test_a_continuation_is_found(where: str, tmp_path: Path) -> None:
+    died = dead_after("iv-sweep", {"v_max": 0.4, "step": 0.1, "cycles": 3}, tmp_path / "old", 6)
+    (tmp_path / "new").mkdir()
+    folder = {"beside the new one": "new", "beside the old one": "old", "unreadable": "new"}[where]
+    kind = kind_of("iv-sweep")
+
+    def start(path: Path) -> runner.Result:
+        with Station(simulated(kind.device), seed=SEED) as station:
+            station.prepare(kind.cell)
+            return runner.run("iv-sweep", kind(v_max=0.4, step=0.1, cycles=3), station, path, earlier=died)
+
+    if where == "unreadable":
+        (tmp_path / "new" / "x.3.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
+    else:
+        assert start(tmp_path / folder / "other-name.h5").state == "finished"
+    with pytest.raises(
+        resume.ResumeError, match="may continue this run" if where == "unreadable" else "continues this run"
+    ):
+        start(tmp_path / "new" / "x.h5")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"details": {"reads": False}},
+        {"details": {"reads": False, "levels": 3.0}},
+        {"details": {"reads": False, "levels": None}},
+        {"kind": "pulse train", "details": {"reads": False, "amplitudes": 1.0, "count": 1, "measure": 1}},
+        {"kind": "waveform", "details": {"reads": False, "measure": None}},
+    ],
+)
+def test_notes_that_make_no_sense_are_refused(change: dict[str, Any], tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    died = dead_after("iv-sweep", {"v_max": 0.4, "step": 0.1, "cycles": 3}, tmp_path, 6)
+    last = replace(died.stimuli[-1], outcome="", outcome_row=-1, outcome_time=float("nan"), **change)
+    with pytest.raises(resume.ResumeError):
+        resume.check(replace(died, stimuli=[*died.stimuli[:-1], last]))
+
+
+@pytest.mark.skipif(not hasattr(__import__("os"), "fork"), reason="forks")
+def test_a_forked_child_does_not_keep_a_dead_run_alive(tmp_path: Path) -> None:
+    import os
+    import signal
+
+    died = dead_after("iv-sweep", {"v_max": 0.4, "step": 0.1}, tmp_path / "a", 3)
+    writer = store.RunWriter.create(tmp_path / "run.h5", died.header)
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.read(read, 1)
+        os._exit(0)
+    try:
+        writer.close()  # as if this process had died
+        assert store.read(tmp_path / "run.jrn").state == "died"
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        os.close(read)
+        os.close(write)

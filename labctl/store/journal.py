@@ -9,6 +9,7 @@ from collections.abc import Callable
 from io import FileIO
 from pathlib import Path
 from typing import BinaryIO
+from weakref import WeakSet
 
 from labctl.store import files, frames
 from labctl.store.errors import NameTaken, StoreError
@@ -25,6 +26,18 @@ def journal_of(run_file: Path) -> Path:
     return run_file.with_suffix(".jrn")
 
 
+_known: WeakSet[Journal] = WeakSet()  #: every journal of this process
+
+
+def _leave_all_to_parent() -> None:
+    for journal in list(_known):
+        journal.leave_to_parent()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_all_to_parent)
+
+
 class Journal:
     """A journal open for writing. Making the object touches nothing; `claim` creates the file, `close` lets go of it.
 
@@ -36,6 +49,12 @@ class Journal:
         self._files: list[FileIO] = []  # one at most
         self._out: Written | None = None
         self._heart: Heartbeat | None = None
+        _known.add(self)
+
+    def leave_to_parent(self) -> None:
+        """Close this process's descriptor of a journal that its parent writes: the lock must not outlive the parent."""
+        for file in self._files:
+            file.close()
 
     @property
     def out(self) -> Written:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 from numpy.typing import NDArray
@@ -77,6 +78,7 @@ class Run:
     stimuli: list[Stimulus]
     events: list[Event]
     ending: Ending
+    path: Path | None = field(default=None, compare=False)  #: where it was read
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())))

@@ -36,7 +36,8 @@ def read(path: Path) -> Run:
     Raises StoreError if it is missing, neither of the two, damaged, or of a newer format.
     """
     path = _standing_in(Path(path), recover=True)
-    return _from_hdf5(path, _whole) if _is_hdf5(path) else _from_journal(path)
+    run = _from_hdf5(path, _whole) if _is_hdf5(path) else _from_journal(path)
+    return dataclasses.replace(run, path=path)
 
 
 def read_header(path: Path) -> RunHeader:

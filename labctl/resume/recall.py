@@ -1,165 +1,21 @@
-"""Continue a run that ended before its time, without sending anything a second time.
-
-The recipe is run again from its beginning, but what it asks for is answered from the record as long as the record lasts: a
-recipe decides by what it reads, so with the same answers it asks the same questions. Where the record ends the instruments
-take over. Nothing that was noted is ever sent again, whether it was answered or not, but for a read whose answer was lost.
-
-On a simulated bench in this process the cell died with its program: it is built anew and lives through the record again.
-"""
+"""Answers in the instruments' place while the record of an earlier run lasts."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, replace
-from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from labctl.contracts import READING_COLUMNS, Block, Clock, Measure, Recorder, Status
+from labctl.contracts import READING_COLUMNS, Block, Clock, Recorder
 from labctl.contracts.instrument import R, Request
-from labctl.errors import LabctlError
 from labctl.quantities import show
+from labctl.resume.record import AFTER_GAP, Answer, ResumeError, answers, unknown
 from labctl.station import Station
-from labctl.store import Event, Run, RunHeader, Stimulus, StoreError, read_header, values
+from labctl.store import Event, Run, Stimulus, values
 
-AFTER_GAP = "after_gap"  #: in the details of the read that looks at the cell before a resumed run goes on
 _RAW = tuple(column.name for column in READING_COLUMNS)
-
-
-class ResumeError(LabctlError):
-    """A run can't be continued; nothing was sent."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What is known of one test: its note and its rows [first, last) in the table; complete: all of it is there."""
-
-    note: Stimulus
-    first: int
-    last: int
-    complete: bool
-
-    @property
-    def reads(self) -> bool:
-        """Whether the recipe declared it a read."""
-        return bool(self.note.details.get("reads", False))
-
-
-def answers(run: Run) -> list[Answer]:
-    """The tests of `run` in the order noted, without those that will be asked again: reads whose answer was lost."""
-    own = [note for note in run.stimuli if not note.details.get(AFTER_GAP)]
-    ends = [*(note.row for note in own[1:]), len(run)]
-    found = [_answer(run, note, end) for note, end in zip(own, ends, strict=False)]
-    repeated = [_first_after(own, int(resume["last"])) for resume in run.header.resumes]
-    lost = {number - 1 for number in [*repeated, len(own)] if number}
-    return [item for number, item in enumerate(found) if item.complete or not item.reads or number not in lost]
-
-
-def check(earlier: Run) -> None:
-    """Raise ResumeError unless `earlier` ended before its time."""
-    if earlier.state == "finished":
-        raise ResumeError("the run has finished; there is nothing to continue")
-    if earlier.state == "running":
-        raise ResumeError("the run is still under way; end it first")
-    if not earlier.header.has_taken_over(len(earlier), len(earlier.stimuli), len(earlier.events)):
-        first = earlier.header.resumes[-1]["uuid"]
-        raise ResumeError(
-            f"this run ended while it took over run {first}, of which it has a part only; continue that one"
-        )
-
-
-def check_first(earlier: Run, path: Path) -> None:
-    """Raise ResumeError if a run beside `path` continues `earlier` already: what that one sent would be sent again.
-
-    path: of a run file; looked at are those of the same stem, numbered or not, and their journals.
-    """
-    for found in sorted(path.parent.iterdir()) if path.parent.is_dir() else []:
-        if found.suffix not in (".h5", ".jrn") or not found.name.startswith(path.stem):
-            continue
-        try:
-            header = read_header(found)
-        except StoreError:
-            continue
-        if any(item.get("uuid") == earlier.header.uuid for item in header.resumes):
-            raise ResumeError(f"{found} continues this run already; continue that one: labctl resume {found}")
-
-
-def continued(header: RunHeader, earlier: Run) -> RunHeader:
-    """The header of the run that continues `earlier`: its start, its set-up, and what is taken over.
-
-    Raises ResumeError where it can't be continued: it is running, it finished, or another instrument answers now.
-    """
-    check(earlier)
-    then = earlier.header
-    for name, value in (("procedure", header.procedure), ("sample", header.sample), ("station", header.station)):
-        if getattr(then, name) != value:
-            raise ResumeError(f"the run was one of {name} {getattr(then, name)!r}, this is {value!r}; nothing was sent")
-    if changed := [name for name, item in header.parameters.items() if then.parameters.get(name) != item]:
-        raise ResumeError(f"the parameters {', '.join(changed)} are not those of the run; nothing was sent")
-    for name, item in then.instruments.items():
-        _same_instrument(name, item.get("identity", {}), header.instruments.get(name, {}).get("identity", {}))
-    last = max((note.id for note in earlier.stimuli), default=0)
-    taken: dict[str, Any] = {"uuid": then.uuid, "rows": len(earlier), "stimuli": len(earlier.stimuli), "last": last}
-    taken |= {"events": len(earlier.events), "time": earlier.ending.duration}
-    return replace(header, start_time=then.start_time, resumes=(*then.resumes, taken), setup=then.setup, seed=then.seed)
-
-
-def _same_instrument(name: str, then: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    for key in ("manufacturer", "model", "serial"):
-        if then.get(key) != now.get(key):
-            raise ResumeError(f"{name} had {key} {then.get(key)!r}, now {now.get(key)!r} answers; nothing was sent")
-
-
-def since(earlier: Run) -> Callable[[], float]:
-    """A function that says how many seconds have passed since the start of `earlier`, by the time of day at this moment.
-
-    0 where that is in the future: somebody set the time of day back.
-    """
-    began = datetime.fromisoformat(earlier.header.start_time)
-    passed, then = (datetime.now().astimezone() - began).total_seconds(), time.monotonic()
-    return lambda: max(0.0, passed) + time.monotonic() - then
-
-
-def _answer(run: Run, note: Stimulus, end: int) -> Answer:
-    last = note.outcome_row if note.outcome_row >= 0 else end
-    first, last = min(note.row, len(run)), min(max(last, note.row), len(run))
-    return Answer(note, first, last, note.outcome == "done" or _has_all(run, note, first, last))
-
-
-def _has_all(run: Run, note: Stimulus, first: int, last: int) -> bool:
-    """Whether every row of a test is there with the instrument's own status, though its end was never noted."""
-    if "status" not in run.columns or np.any(run["status"][first:last] & int(Status.PROVISIONAL)):
-        return False
-    return 0 < last - first == _rows(note)
-
-
-def _rows(note: Stimulus) -> int:
-    """How many rows the test of a note gives in all; 0 where that can't be told from its note."""
-    asked = note.details
-    if note.kind == "sweep":
-        return len(asked["levels"])
-    if note.kind == "sampling":
-        return int(asked["count"])
-    if note.kind == "pulse train":
-        return len(asked["amplitudes"]) * int(asked["count"]) if asked["measure"] == Measure.MEAN else 0
-    measures = asked["measure"] if note.kind == "waveform" else []
-    return 0 if Measure.SAMPLES in measures else measures.count(Measure.MEAN) * int(asked["repeats"])
-
-
-def _first_after(notes: list[Stimulus], last: int) -> int:
-    """The index of the first note whose number is above `last`; 0 if there is none."""
-    return next((index for index, note in enumerate(notes) if note.id > last), 0)
-
-
-def unknown(run: Run) -> list[int]:
-    """Numbers of the stimuli of which nobody knows whether they were applied: those without an outcome, reads left out."""
-    own = [note for note in run.stimuli if not note.details.get("reads", False) and not note.outcome]
-    ends = {note.id: following.row for note, following in zip(run.stimuli, run.stimuli[1:], strict=False)}
-    return [note.id for note in own if not _answer(run, note, ends.get(note.id, len(run))).complete]
 
 
 class Recall:
@@ -176,6 +32,13 @@ class Recall:
         self.relive = station.bench is not None
         self._answers = answers(run)
         self._next = 0
+        self._telling: Answer | None = None  # the test whose rows the recipe has just been given …
+        self._handed = 0  # … and how many of them it has handed on
+        self._fault: ResumeError | None = None
+        if gap_read is not None and not gap_read.reads:
+            raise ResumeError(
+                "state_read() of the procedure is not declared a read (reads=True); it can't be asked again"
+            )
         self._gap_read = gap_read
         self._recorder = _Recorder(recorder, self, run.events)
         self._began = station.clock.now()
@@ -202,6 +65,8 @@ class Recall:
     # -- what instruments ask (labctl.contracts.instrument.Recall) -----------------------------------------------------
     def begin(self, request: Request) -> None:
         """Look at the cell before the first stimulus that is really sent, if the recipe does not look by itself."""
+        if self._fault is not None:
+            raise self._fault
         read, due = self._gap_read, not self.recalling
         if not due or read is None:
             return
@@ -227,10 +92,38 @@ class Recall:
             self._live_again(known, block, run(request))
         if not np.isnan(known.note.outcome_time):
             self.time = known.note.outcome_time
-        if len(block):
-            yield block
-        if self._next == len(self._answers):
-            self._end()
+        self._telling, self._handed = known, 0
+        try:
+            if len(block):
+                yield block
+        finally:
+            if self._handed != len(block):
+                self._fault = _kept_back()
+            elif self._next == len(self._answers):
+                self._end()
+            self._telling = None
+        if self._fault is not None:
+            raise self._fault
+
+    def has(self, block: Block) -> bool:
+        """Whether `block`, which the recipe hands on, is of the record, so that the file has it already.
+
+        Raises ResumeError if it is not what was recorded: the recipe changes rows, or hands them on later than it gets them.
+        """
+        if self._fault is not None:
+            raise self._fault
+        if not self.recalling or block.provisional:
+            return self.recalling
+        known = self._telling
+        first = known.first + self._handed if known is not None else 0
+        if known is None or first + len(block) > known.last or not self._is_recorded(block, first):
+            raise _kept_back()
+        self._handed += len(block)
+        return True
+
+    def _is_recorded(self, block: Block, first: int) -> bool:
+        rows = slice(first, first + len(block))
+        return all(np.array_equal(block[name], self.run[name][rows], equal_nan=name != "status") for name in _RAW)
 
     def _block(self, known: Answer) -> Block:
         columns = {name: self.run[name][known.first : known.last] for name in _RAW}
@@ -342,6 +235,13 @@ class _Clock:
             self._recall.time += seconds
         else:
             self._real.wait(seconds, should_stop)
+
+
+def _kept_back() -> ResumeError:
+    return ResumeError(
+        "the procedure does not hand on the rows of a test as it gets them (it changes them, or hands them on after the next"
+        " test), so its record can't be told test by test; the run can't be continued, and nothing was sent"
+    )
 
 
 def _differs(note: Stimulus, kind: str, asked: Mapping[str, Any]) -> str:
