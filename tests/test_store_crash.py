@@ -301,6 +301,73 @@ def test_no_space_for_the_run_file_neither_crashes_nor_loses(tmp_path: Path) -> 
         assert done.wait() == 0, limit
 
 
+#: Packs a journal with room for 0, 1, 2 ... pages, each time in a child, until there is room for all; prints how many children
+#: died by a signal, ended with an OSError, and succeeded.
+_PAGES = """
+import errno, os, sys, threading
+from pathlib import Path
+from labctl.store import pack, sink
+
+class Disk:
+    def __init__(self, file, room):
+        self.file, self.room, self.pages = file, room, set()
+    def __getattr__(self, name):
+        return getattr(self.file, name)
+    def __enter__(self):
+        return self
+    def __exit__(self, *error):
+        self.file.close()
+    def write(self, data):
+        place, done = self.file.tell(), 0
+        while done < len(data):
+            page = (place + done) // 4096
+            if page not in self.pages and len(self.pages) >= self.room:
+                break
+            self.pages.add(page)
+            done = min(len(data), (page + 1) * 4096 - place)
+        if not done:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return self.file.write(data[:done])
+
+begin, journal, counts, room = sink.Sink.__init__, Path(sys.argv[1]), {"signal": 0, "error": 0, "whole": 0}, 0
+while not counts["whole"]:
+    child = os.fork()
+    if child == 0:
+        def limited(self, path, stop):
+            begin(self, path, stop)
+            self._file = Disk(self._file, room)
+        sink.Sink.__init__ = limited
+        try:
+            with journal.open("rb") as source:
+                pack.pack(source, journal, journal.with_suffix(".h5~"), threading.Event())
+        except OSError:
+            os._exit(1)
+        except BaseException:
+            os._exit(2)
+        os._exit(0)
+    status = os.waitpid(child, 0)[1]
+    counts["signal" if os.WIFSIGNALED(status) or os.WEXITSTATUS(status) > 1 else ("whole", "error")[os.WEXITSTATUS(status)]] += 1
+    room += 1
+print(counts["signal"], counts["error"], counts["whole"])
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+def test_a_disk_that_is_full_at_any_page_of_a_run_file_is_an_error_and_no_crash(tmp_path: Path) -> None:
+    """The library reads what it wrote: zeros in the place of its own structures let it crash, too."""
+    run = writer(tmp_path)
+    for number in range(14):
+        note = run.stimulus("sweep", {"levels": [0.01 * step for step in range(200)], "number": number})
+        run.append(block(200 * number, 200))
+        run.outcome(note, "done", {"rows": 200})
+    run.event("remark", {"text": "x" * 50})
+    run.close()
+    said, _ = _child(_PAGES, str(tmp_path / "run.jrn")).communicate(timeout=50)
+    signals, errors, whole = map(int, said.split())
+    assert (signals, whole) == (0, 1)
+    assert errors > 20
+
+
 # -- SIGKILL ----------------------------------------------------------------------------------------------------------
 def _child(code: str, *arguments: str) -> subprocess.Popen[bytes]:
     paths = [str(Path(store.__file__).parents[2]), str(Path(__file__).parent)]

@@ -52,8 +52,11 @@ def _write(file: Any, replay: Replay, sink: Sink) -> Ending:
         table.add(words)
         sink.check()  # a full disk or Ctrl-C ends it here, not after hours of rows nobody can keep
     table.close()
+    sink.check()
     _describe_plot(data, replay.header)
+    sink.check()
     _write_stimuli(entry, list(replay.stimuli.values()))
+    sink.check()
     _write_events(entry, replay.events)
     ending = replay.ending(held=False)
     _write_ending(entry, ending)
