@@ -296,7 +296,7 @@ def test_the_command(tmp_path: Path) -> None:
     assert "continues" in shown.stdout
     assert died.header.uuid in shown.stdout
     again = command("resume", "run.2.h5", folder=tmp_path)
-    assert again.returncode == 1
+    assert again.returncode == 2
     assert "has finished" in again.stderr
 
 
@@ -447,6 +447,24 @@ def test_recipes_of_others_go_on_or_are_refused_before_anything_is_sent(
     after = chain.peaks(1.45)
     assert after == sorted(set(after)), "a pulse was repeated"
     assert after == before if reason else len(after) == 6
+
+
+@pytest.mark.parametrize("key", ["terminals", "pulse_terminals", "current_from", "read_twice"])
+def test_another_wiring_is_refused(key: str, tmp_path: Path) -> None:
+    """A sweep on the other terminal is another stimulus; how often data are fetched is nobody's matter but the driver's."""
+    from dataclasses import replace
+
+    seen: list[Block] = []
+    settings = {"v_max": 0.4, "step": 0.1, "cycles": 3}
+    _, part = run("iv-sweep", settings, tmp_path, listeners=[seen.append], should_stop=lambda: len(seen) > 5)
+    smu = dict(part.header.instruments["smu"])
+    smu["settings"] = {**smu["settings"], key: "another"}
+    changed = replace(part, header=replace(part.header, instruments={**part.header.instruments, "smu": smu}))
+    if key == "read_twice":
+        assert goes_on(changed, tmp_path).state == "finished"
+    else:
+        with pytest.raises(resume.ResumeError, match=f"{key} of smu was 'another'"):
+            goes_on(changed, tmp_path)
 
 
 def test_a_damaged_record_is_not_gone_on_with(tmp_path: Path) -> None:

@@ -346,7 +346,8 @@ while not counts["whole"]:
             os._exit(2)
         os._exit(0)
     status = os.waitpid(child, 0)[1]
-    counts["signal" if os.WIFSIGNALED(status) or os.WEXITSTATUS(status) > 1 else ("whole", "error")[os.WEXITSTATUS(status)]] += 1
+    bad = os.WIFSIGNALED(status) or os.WEXITSTATUS(status) > 1
+    counts["signal" if bad else "error" if os.WEXITSTATUS(status) else "whole"] += 1
     room += 1
 print(counts["signal"], counts["error"], counts["whole"])
 """

@@ -29,20 +29,24 @@ def command(path: Path, station_file: Path | None, operator: str, notes: str, pl
     """Continue RUN (the .h5 or .jrn of a run that died, failed or was stopped) at its next step.
 
     A new file is written, with everything of RUN in it and the rest after it; RUN itself stays as it is. What was noted as
-    sent is never sent again, whether it was answered or not; only a read whose answer was lost is asked again, and the cell is
-    read before anything else is applied. A simulated run goes on with its cell as it was.
+    sent is never sent again, whether it was answered or not; only a read whose answer was lost is asked again. Where the procedure
+    reads the cell (v_read), it is read before anything else is applied. A simulated run goes on with its cell as it was.
     """
     from labctl import resume, store
     from labctl.cli.recover import recover_dead
     from labctl.cli.run import EXIT_CODES, execute, report
     from labctl.station import Station
 
-    path = store.recover(path) if path.suffix == ".jrn" else path
+    if path.suffix == ".jrn":
+        path = (
+            store.recover(path) if path.exists() else path.with_suffix(".h5")
+        )  # somebody may have packed it meanwhile
     recover_dead(path.parent)  # a resumed run of this one may have died, too
     run = store.read(path)
     procedure = procedure_of(run)
     config = station_of(run, station_file)
     resume.check(run)
+    resume.check_station(run, config.name)
     with Station(config, run.header.sample, run.header.seed) as station:
         if station.bench is not None and run.header.setup.get("cell"):
             station.prepare(str(run.header.setup["cell"]))

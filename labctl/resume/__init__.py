@@ -7,11 +7,11 @@ take over. Nothing that was noted is ever sent again, whether it was answered or
 On a simulated bench in this process the cell died with its program: it is built anew and lives through the record again.
 """
 
-from labctl.resume.earlier import check, check_cell, check_first, continued, since
+from labctl.resume.earlier import check, check_cell, check_first, check_station, continued, since
 from labctl.resume.recall import Recall
 from labctl.resume.record import AFTER_GAP, Answer, ResumeError, answers, unknown
 
 __all__ = [
-    "AFTER_GAP", "Answer", "Recall", "ResumeError", "answers", "check", "check_cell", "check_first", "continued", "since",
-    "unknown",
+    "AFTER_GAP", "Answer", "Recall", "ResumeError", "answers", "check", "check_cell", "check_first", "check_station",
+    "continued", "since", "unknown",
 ]  # fmt: skip

@@ -15,6 +15,10 @@ from labctl.station import Station
 from labctl.store import Run, RunHeader, StoreError, read, read_header
 
 
+#: Settings of instruments that a run may go on without: they change nothing that the cell gets.
+_FREE = {"read_twice", "faults"}
+
+
 def check(earlier: Run) -> None:
     """Raise ResumeError unless `earlier` ended before its time, and its record is whole and can be gone through."""
     if earlier.state == "finished":
@@ -73,6 +77,12 @@ def _has_gone_on(run: Run) -> bool:
     return run.header.has_taken_over(len(run), len(run.stimuli), len(run.events))
 
 
+def check_station(earlier: Run, name: str) -> None:
+    """Raise ResumeError unless the station called `name` is the one of `earlier`."""
+    if earlier.header.station != name:
+        raise ResumeError(f"the run was one of station {earlier.header.station!r}, this is {name!r}; nothing was sent")
+
+
 def check_cell(station: Station) -> None:
     """Raise ResumeError for a simulated cell that has a history: what is recorded would be applied to it once more."""
     if station.bench is not None and station.prepared is None:
@@ -86,13 +96,16 @@ def continued(header: RunHeader, earlier: Run) -> RunHeader:
     """
     check(earlier)
     then = earlier.header
-    for name, value in (("procedure", header.procedure), ("sample", header.sample), ("station", header.station)):
+    check_station(earlier, header.station)
+    for name, value in (("procedure", header.procedure), ("sample", header.sample)):
         if getattr(then, name) != value:
             raise ResumeError(f"the run was one of {name} {getattr(then, name)!r}, this is {value!r}; nothing was sent")
     if changed := [name for name, item in header.parameters.items() if then.parameters.get(name) != item]:
         raise ResumeError(f"the parameters {', '.join(changed)} are not those of the run; nothing was sent")
     for name, item in then.instruments.items():
-        _same_instrument(name, item.get("identity", {}), header.instruments.get(name, {}).get("identity", {}))
+        now = header.instruments.get(name, {})
+        _same_instrument(name, item.get("identity", {}), now.get("identity", {}))
+        _same_settings(name, item.get("settings", {}), now.get("settings", {}))
     last = max((note.id for note in earlier.stimuli), default=0)
     taken: dict[str, Any] = {"uuid": then.uuid, "rows": len(earlier), "stimuli": len(earlier.stimuli), "last": last}
     taken |= {"events": len(earlier.events), "time": earlier.ending.duration}
@@ -103,6 +116,13 @@ def _same_instrument(name: str, then: Mapping[str, Any], now: Mapping[str, Any])
     for key in ("manufacturer", "model", "serial"):
         if then.get(key) != now.get(key):
             raise ResumeError(f"{name} had {key} {then.get(key)!r}, now {now.get(key)!r} answers; nothing was sent")
+
+
+def _same_settings(name: str, then: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Raise ResumeError where the instrument is wired or set up in another way: the cell would get something else."""
+    for key in sorted({*then, *now} - _FREE):
+        if then.get(key) != now.get(key):
+            raise ResumeError(f"{key} of {name} was {then.get(key)!r}, now it is {now.get(key)!r}; nothing was sent")
 
 
 def since(earlier: Run) -> Callable[[], float]:

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from labctl.contracts import Measure, Status
-from labctl.errors import LabctlError
+from labctl.errors import UsageError
 from labctl.store import Run, Stimulus
 
 AFTER_GAP = "after_gap"  #: in the details of the read that looks at the cell before a resumed run goes on
 
 
-class ResumeError(LabctlError):
+class ResumeError(UsageError):
     """A run can't be continued; nothing was sent."""
 
 

@@ -32,7 +32,8 @@ T = TypeVar("T")
 def read(path: Path) -> Run:
     """Read the run at `path`, a run file (``.h5``) or a journal (``.jrn``), also while it is being written.
 
-    Where only the journal of a run file is there, it is read; if its run died, it is first packed into the run file.
+    Where only the journal of a run file is there, it is read; if its run died, it is first packed into the run file. Where only
+    the run file of a journal is there, that is read.
     Raises StoreError if it is missing, neither of the two, damaged, or of a newer format.
     """
     path = _standing_in(Path(path), recover=True)
@@ -83,6 +84,8 @@ def _standing_in(path: Path, recover: bool) -> Path:
         there = False
     except (OSError, ValueError) as error:  # too long, with a zero byte, beyond a file
         raise StoreError(f"{str(path)[:80]!r} can't be read: {getattr(error, 'strerror', None) or error}") from None
+    if path.suffix == ".jrn" and not there and (packed := path.with_suffix(".h5")).is_file():
+        return packed  # somebody packed it meanwhile
     if path.suffix != ".h5" or there or not (journal := journal_of(path)).is_file():
         return path
     return _packed(path, journal) if recover and is_dead(journal) else journal
