@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from labctl.cli.run import ledger_options
 from labctl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
     from labctl.store import Run
 
 
-@click.command(epilog="Example: labctl resume runs/2026-11-24T22-10-03_endurance_W12-D3-4-C5.jrn --station bench.yaml")
+@click.command(
+    params=ledger_options(),
+    epilog="Example: labctl resume runs/2026-11-24T22-10-03_endurance_W12-D3-4-C5.jrn --station bench.yaml",
+)
 @click.argument("path", metavar="RUN", type=click.Path(path_type=Path))
 @click.option(
     "--station", "station_file", type=click.Path(path_type=Path), help="Station file; not for a simulated run."
@@ -25,16 +29,27 @@ if TYPE_CHECKING:
 @click.option("--notes", default="", help="Free text kept with the new run file.")
 @click.option("--plot/--no-plot", default=False, help="Save a picture beside the run file.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress and limits, only results.")
-def command(path: Path, station_file: Path | None, operator: str, notes: str, plot: bool, quiet: bool) -> int:
+def command(
+    path: Path,
+    station_file: Path | None,
+    operator: str,
+    notes: str,
+    plot: bool,
+    quiet: bool,
+    ledger: Path | None,
+    touchdown: bool,
+    override_rules: str,
+) -> int:
     """Continue RUN (the .h5 or .jrn of a run that died, failed or was stopped) at its next step.
 
     A new file is written, with everything of RUN in it and the rest after it; RUN itself stays as it is. What was noted as
-    sent is never sent again, whether it was answered or not; only a read whose answer was lost is asked again. Where the procedure
-    reads the cell (v_read), it is read before anything else is applied. A simulated run goes on with its cell as it was.
+    sent is never sent again, whether it was answered or not; only a read whose answer was lost is asked again. Where the
+    procedure reads the cell (v_read), it is read before anything else is applied. A simulated run goes on with its cell as it
+    was.
     """
     from labctl import resume, store
     from labctl.cli.recover import recover_dead
-    from labctl.cli.run import EXIT_CODES, execute, report
+    from labctl.cli.run import EXIT_CODES, check_rules, execute, report
     from labctl.station import Station
 
     if path.suffix == ".jrn":
@@ -47,6 +62,9 @@ def command(path: Path, station_file: Path | None, operator: str, notes: str, pl
     config = station_of(run, station_file)
     resume.check(run)
     resume.check_station(run, config.name)
+    config = config if ledger is None else config.model_copy(update={"ledger": ledger})
+    head = run.header
+    check_rules(config, head.sample, head.procedure, procedure, path, touchdown, override_rules, resumed=True)
     with Station(config, run.header.sample, run.header.seed) as station:
         if station.bench is not None and run.header.setup.get("cell"):
             station.prepare(str(run.header.setup["cell"]))
@@ -57,6 +75,7 @@ def command(path: Path, station_file: Path | None, operator: str, notes: str, pl
                 f"continuing after {len(run)} rows and {len(run.stimuli)} stimuli ({run.state}: {run.reason})", err=True
             )
         about = {"operator": operator, "notes": notes, "earlier": run}
+        about |= {"touchdown": touchdown, "override_rules": override_rules}
         result = execute(run.header.procedure, procedure, station, numbered(path), quiet=quiet, **about)
         report(result, plot=plot)
     return EXIT_CODES[result.state]

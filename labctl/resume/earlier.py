@@ -14,7 +14,6 @@ from labctl.resume.record import ResumeError, answers, rows_due, unknown
 from labctl.station import Station
 from labctl.store import Run, RunHeader, StoreError, read, read_header
 
-
 #: Settings of instruments that a run may go on without: they change nothing that the cell gets.
 _FREE = {"read_twice", "faults"}
 
