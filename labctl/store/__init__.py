@@ -10,9 +10,9 @@ when it ends, however it ends. Both are described in ``data/run-file.md``. h5py 
 """
 
 from labctl.store.errors import EmptyJournal, NameTaken, StoreError
+from labctl.store.finding import is_dead, read, read_header
 from labctl.store.header import PlotSpec, RunHeader
 from labctl.store.model import Ending, Event, Run, Stimulus
-from labctl.store.reader import is_dead, read, read_header
 from labctl.store.recovery import orphans, recover
 from labctl.store.writer import RunWriter
 

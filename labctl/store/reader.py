@@ -6,8 +6,6 @@ Both are data of unknown origin: nothing in them is imported or executed, and wh
 from __future__ import annotations
 
 import dataclasses
-import logging
-import platform
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,13 +13,11 @@ from typing import Any, TypeVar
 import numpy as np
 
 from labctl.store import files, frames, heaps, values
-from labctl.store.errors import EmptyJournal, StoreError
+from labctl.store.errors import StoreError
 from labctl.store.header import RunHeader, parse_time
-from labctl.store.journal import journal_of
 from labctl.store.model import CLOSED, OUTCOMES, Ending, Event, Run, Stimulus
 from labctl.store.replay import Replay, columns_of
 
-_log = logging.getLogger("labctl.store")
 _HDF5 = b"\x89HDF\r\n\x1a\n"  # HDF5 file format specification, section II.A
 #: What h5py and the checks raise for a file that is damaged inside, or was made to mislead.
 _DAMAGE = (OSError, LookupError, ValueError, RuntimeError, TypeError, AttributeError, ArithmeticError, MemoryError)
@@ -29,21 +25,14 @@ _WHY = 300  #: characters of what is wrong with a file
 T = TypeVar("T")
 
 
-def read(path: Path) -> Run:
-    """Read the run at `path`, a run file (``.h5``) or a journal (``.jrn``), also while it is being written.
-
-    Where only the journal of a run file is there, it is read; if its run died, it is first packed into the run file. Where only
-    the run file of a journal is there, that is read.
-    Raises StoreError if it is missing, neither of the two, damaged, or of a newer format.
-    """
-    path = _standing_in(Path(path), recover=True)
+def read_as_named(path: Path) -> Run:
+    """Read the run file or journal at `path` itself. Raises StoreError."""
     run = _from_hdf5(path, _whole) if _is_hdf5(path) else _from_journal(path)
     return dataclasses.replace(run, path=path)
 
 
-def read_header(path: Path) -> RunHeader:
-    """Only the header of the run at `path`, as `read` finds it; nothing is packed. Raises StoreError."""
-    path = _standing_in(Path(path), recover=False)
+def header_as_named(path: Path) -> RunHeader:
+    """Only the header of the run file or journal at `path` itself. Raises StoreError."""
     if _is_hdf5(path):
         return _from_hdf5(path, _header)
     try:
@@ -58,51 +47,6 @@ def identify(path: Path) -> tuple[str, int]:
     if _first_bytes(path) != _HDF5:
         raise StoreError(f"{path} is not an HDF5 file")
     return _from_hdf5(path, _identity)
-
-
-def is_dead(journal: Path) -> bool:
-    """Whether the run of `journal` is over: no process writes it, and it was not begun on another machine.
-
-    Of a journal on a network disk only the machine that writes it knows for sure that it is being written. Raises StoreError.
-    """
-    try:
-        files.check_regular(journal)
-        if files.is_held(journal):
-            return False
-        empty = journal.stat().st_size == 0
-    except OSError as error:
-        raise StoreError(f"{journal} can't be opened: {error.strerror}") from error
-    return empty or read_header(journal).holder.get("host", "") in ("", platform.node())
-
-
-# -- which file ---------------------------------------------------------------------------------------------------------
-def _standing_in(path: Path, recover: bool) -> Path:
-    """The file to read for `path`: itself, or its journal, or what that is packed into, where only the journal is there."""
-    try:
-        there = path.lstat() is not None
-    except FileNotFoundError:
-        there = False
-    except (OSError, ValueError) as error:  # too long, with a zero byte, beyond a file
-        raise StoreError(f"{str(path)[:80]!r} can't be read: {getattr(error, 'strerror', None) or error}") from None
-    if path.suffix == ".jrn" and not there and (packed := path.with_suffix(".h5")).is_file():
-        return packed  # somebody packed it meanwhile
-    if path.suffix != ".h5" or there or not (journal := journal_of(path)).is_file():
-        return path
-    return _packed(path, journal) if recover and is_dead(journal) else journal
-
-
-def _packed(path: Path, journal: Path) -> Path:
-    from labctl.store import recovery  # it reads run files itself
-
-    try:
-        made = recovery.recover(journal)
-    except EmptyJournal:
-        return path
-    except StoreError as error:  # a folder nobody may write into: the journal says the same as the file would
-        _log.warning("%s", error)
-        return journal
-    _log.warning("%s: its program died; packed as %s", journal, made.name)
-    return made
 
 
 def _is_hdf5(path: Path) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 from threading import Event
 from typing import BinaryIO, NoReturn
 
-from labctl.store import files
+from labctl.store import files, reader
 from labctl.store.errors import EmptyJournal, StoreError
 from labctl.store.journal import journal_of
 from labctl.store.model import Ending
@@ -219,8 +219,6 @@ def _candidates(target: Path) -> Iterator[Path]:
 
 
 def _is_same(path: Path, uuid: str, ending: Ending) -> bool:
-    from labctl.store import reader
-
     try:
         found = reader.identify(path)
     except StoreError:  # not a run file of ours: just a name that is taken
