@@ -27,6 +27,7 @@ from labctl.errors import ConnectionLost, LinkTimeout, RemoteProtocolError, Tran
 from labctl.stream import Late, Stream
 
 _REAL_TIME = WallClock()
+_CHECK = "is the instrument still on and connected, and its remote control running?"
 _KEPT = 200  # characters of a message kept in the transcript
 _LOST = {StatusCode.error_connection_lost, StatusCode.error_invalid_object, StatusCode.error_resource_not_found}
 
@@ -193,7 +194,8 @@ class VisaLink:
     def _say(self, data: bytes, stream: Stream) -> None:
         if surplus := stream.unread():
             raise RemoteProtocolError(
-                f"{self._resource}: {surplus[:40].decode('latin-1')!r} came although nothing was asked; reopen the link"
+                f"{self._resource}: {surplus[:40].decode('latin-1')!r} came although nothing was asked; does another "
+                "program talk to it? End that one, then start again"
             )
         stream.send(data, self.timeout)
 
@@ -206,8 +208,8 @@ class VisaLink:
 
     # -- failures; their words are only made when they happen ---------------------------------------------------------
     def _refuse(self, doing: str, message: str) -> NoReturn:
-        why = "the link broke before" if self._poisoned else "the link is closed,"
-        raise ConnectionLost(f"{self._resource}: {why} {_what(doing, message)}; reopen it first")
+        why = "the connection broke before" if self._poisoned else "the connection is closed,"
+        raise ConnectionLost(f"{self._resource}: {why} {_what(doing, message)}; connect anew")
 
     def _fail(self, error: BaseException, doing: str, message: str, limit: float) -> None:
         """Poison the link, and raise what the library's errors mean; any other error is left to the caller."""
@@ -220,10 +222,10 @@ class VisaLink:
     def _translated(self, error: Exception, what: str, limit: float) -> TransportError:
         code = getattr(error, "error_code", None)
         if isinstance(error, (Late, TimeoutError)) or code == StatusCode.error_timeout:
-            return LinkTimeout(f"{self._resource}: no answer within {limit:g} s, {what}; the link must be reopened")
+            return LinkTimeout(f"{self._resource}: no answer within {limit:g} s, {what}; {_CHECK}")
         if isinstance(error, OSError) or code in _LOST:
-            return ConnectionLost(f"{self._resource}: the other end is gone, {what} ({_words(error)}); reopen the link")
-        return ConnectionLost(f"{self._resource}: the VISA library failed, {what} ({_words(error)}); reopen the link")
+            return ConnectionLost(f"{self._resource}: the other end is gone, {what} ({_words(error)}); {_CHECK}")
+        return ConnectionLost(f"{self._resource}: the VISA library failed, {what} ({_words(error)}); {_CHECK}")
 
     def _last_sent(self) -> str:
         return next((line.text for line in reversed(self.transcript) if line.direction == ">"), "")

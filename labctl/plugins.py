@@ -17,7 +17,7 @@ import importlib.util
 import inspect
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
@@ -98,6 +98,25 @@ def load(kind: Kind, name: str, base: type[T]) -> type[T]:
             f"{_singular(kind)} {name!r} must offer exactly one {base.__name__}, not {[item.__name__ for item in found]}"
         )
     return found[0]
+
+
+def names_of(kind: Kind, cls: type) -> list[str]:
+    """The names of the plug-ins that a class is of: its own, and those of what it derives from; none for a script's own."""
+    entries = {entry.value: _name(entry.name) for entry in _entries(kind)}
+    found = [_name_in(kind, base.__module__, entries) for base in inspect.getmro(cls)]
+    return list(dict.fromkeys(name for name in found if name))
+
+
+def _name_in(kind: Kind, module: str, entries: Mapping[str, str]) -> str:
+    for start in (f"labctl.{kind}.", f"labctl_user.{kind}."):
+        if module.startswith(start):
+            return _name(module.removeprefix(start).partition(".")[0])
+    return next((name for value, name in entries.items() if f"{module}.".startswith(f"{value}.")), "")
+
+
+def normal(name: str) -> str:
+    """A name as it is compared where people write it freely: ``Iv_sweep `` is ``iv-sweep``."""
+    return "-".join(_name(name).lower().split())
 
 
 def survey(kind: Kind, base: type[T]) -> Iterator[tuple[str, type[T] | Exception]]:

@@ -191,7 +191,8 @@ class Work:
     """What one run does to one cell, counted.
 
     applied: pulses (of a recipe that counts cycles: cycles) so far; reads: reads so far; last: the rows of the last read,
-    None before the first; conductance: S, its mean, NaN where it is no measurement. Once a stop was asked for, nothing more
+    None before the first; conductance: S, its mean, NaN where it is no measurement; ended: s since the run began, when the
+    last row came. Once a stop was asked for, nothing more
     is applied: the generators yield nothing.
     """
 
@@ -202,6 +203,7 @@ class Work:
         self.last: Block | None = None
         self.conductance = float("nan")
         self.started = station.clock.now()
+        self.ended = 0.0
 
     def stopped(self) -> bool:
         """Whether a stop was asked for."""
@@ -266,6 +268,7 @@ class Work:
         return source.train(request) if isinstance(request, PulseTrain) else source.play(request)
 
     def _filled(self, block: Block, kind: Kind, columns: dict[str, Any]) -> Block:
+        self.ended = self.elapsed()
         common = {name: block[name] for name in _COMMON}
         ours = {
             "elapsed": self._began(block) + block["time"],

@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from labctl import ledger, provenance, resume, run_logs
+from labctl import ledger, plugins, provenance, resume, run_logs
 from labctl.contracts import Block
 from labctl.errors import LabctlError, UsageError
 from labctl.logs import RunLogs
@@ -24,7 +24,8 @@ from labctl.store.header import LOGS
 State = Literal[
     "finished", "aborted", "failed"
 ]  # how a run can be closed; a run read back may also be "died" or "running"
-#: Called with every block as it comes, provisional ones too; must not block for long.
+#: Called with every block as it comes, provisional ones too; must not block for long. Blocks of the run that is continued,
+#: which come from its record at once, go to its method `recalled`, if it has one.
 Listener = Callable[[Block], None]
 
 
@@ -80,8 +81,9 @@ def run(
         station.prepared = None  # from here on a simulated cell has a history
         about = replace(about, logs=LOGS if logs else {})
         with ledger.enter(
-            ledger_file(station.config, path), station.rules, about, path,
+            ledger_file(station.config, path, station.rules), station.rules, about, path,
             plan=procedure.plan(), worst=procedure.requests(), touchdown=touchdown, override=override_rules,
+            also=plugins.names_of("procedures", type(procedure)),
         ) as entry:  # fmt: skip
             writer = RunWriter.create(path, about, unique=unique, **_timing(station, earlier))
             passed = 0.0 if earlier is None or station.bench else resume.since(earlier)()
@@ -89,6 +91,8 @@ def run(
                 result = _recorded(procedure, station, writer, told, entry, should_stop, listeners, earlier)
             entry.ended(result.path)
             return result
+    except ledger.ContinuedAlready as known:  # by a run whose file lies somewhere else
+        raise resume.ResumeError(str(known)) from None
     finally:
         for part, asked in asked_before:
             part.should_stop = asked
@@ -115,7 +119,7 @@ def _recorded(
             recall = resume.Recall(earlier, station, recorder, procedure.state_read())
             recall.attach(since)
         entry.say(recorder)
-        procedure.hand_on = _Hand(writer, listeners, entry.look, recall)  # type: ignore[method-assign]
+        procedure.hand_on = _Hand(writer, listeners, recall)  # type: ignore[method-assign]
         end = _execute(procedure, should_stop)
         if recall is not None and recall.recalling and end.state == "finished":
             end = _End(
@@ -173,21 +177,19 @@ class _Hand:
         self,
         writer: RunWriter,
         listeners: Sequence[Listener],
-        look: Listener,
         recall: resume.Recall | None = None,
     ) -> None:
         self.writer = writer
-        self.look = look  # the ledger's; no listener that may fail and be left out
         self.recall = recall
         self.listeners = list(listeners)
 
     def __call__(self, block: Block) -> None:
-        if self.recall is None or not self.recall.has(block):
+        recalled = self.recall is not None and self.recall.has(block)
+        if not recalled:
             self.writer.append(block)
-            self.look(block)
         for listener in tuple(self.listeners):
             try:
-                listener(block)
+                (getattr(listener, "recalled", listener) if recalled else listener)(block)
             except Exception as error:  # noqa: BLE001 - a progress bar or plot must not end a measurement
                 self.listeners.remove(listener)
                 self.writer.event("listener failed", {"listener": repr(listener), "error": repr(error)})

@@ -17,7 +17,7 @@
       "*": {voltage: 1 V}              # for samples not named here; without it they are refused
     sync_interval: 1 s                 # most of a run that a power cut may take; stimuli are on the disk before they are sent
     rules: {formed_first: [endurance], pulses: 1M}   # on the history of a cell; samples may have more (rules: ... in theirs)
-    ledger: /data/cells.sqlite         # where that history is kept; by default in the folder of the run files
+    ledger: /data/cells.sqlite         # where that history is kept; without rules by default in the folder of the run files
 
 With ``simulate: {device: device-2}`` beside ``instruments`` the same station runs on a simulated cell: nothing real is opened.
 """
@@ -50,7 +50,7 @@ from labctl.contracts import (
 )
 from labctl.contracts import Request as AnyRequest
 from labctl.errors import UsageError
-from labctl.ledger import NAME, Rules, RulesConfig
+from labctl.ledger import NAME, Rules, RulesConfig, figures
 from labctl.quantities import Limit, Limits, parse
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     WireSink = Callable[[str, Line], None]  # name of the instrument, what was said
 
 _log = logging.getLogger("labctl.station")
+_NONE = Rules()
 _UNHEARD = 200  #: messages kept for a log that begins later: who was asked for its name and settings; a guess
 
 
@@ -403,6 +404,7 @@ class Station:
             raise
         for part in meter.parts():
             part.limits = part.limits & self.limits
+            part.figures = figures
         return meter
 
 
@@ -431,8 +433,16 @@ def rules(config: StationConfig, sample: str) -> Rules:
     return joined
 
 
-def ledger_file(config: StationConfig, run_file: Path) -> Path:
-    """Where the cells' history is kept: the station's ledger, or one in the folder of the run files."""
+def ledger_file(config: StationConfig, run_file: Path, ruled: Rules = _NONE) -> Path:
+    """Where the cells' history is kept: the station's ledger, or one in the folder of the run files.
+
+    Rules on a real cell need the first, since every other folder would be a fresh history: UsageError where `ruled` holds some.
+    """
+    if ruled and config.ledger is None and config.simulate is None:
+        raise UsageError(
+            "the station has rules, and they need all that was ever done to a cell: say in the station file where that is kept"
+            " (ledger: /data/cells.sqlite), or give --ledger FILE"
+        )
     return config.ledger or run_file.parent / NAME
 
 

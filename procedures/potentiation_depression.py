@@ -14,6 +14,7 @@ from labctl.procedure import Choice, Count, Number, ParameterError, Plot, Statio
 from labctl.pulses import log_times
 from labctl.quantities import Column
 from labctl.recipe_parts import WORK_COLUMNS, Kind, PreparedParameters, PulseParameters, ReadParameters, Work
+from labctl.visits import Visits
 
 BRANCHES = {1: "potentiation", -1: "depression"}
 KEPT, DISTURBED = 2, 3  # segments, with the sign of the branch
@@ -177,9 +178,10 @@ class PotentiationDepression(PulseParameters, ReadParameters, PreparedParameters
 
     def _keep(self, work: Work, mark: dict[str, Any]) -> Iterator[Block]:
         """Reads of the level kept with nothing applied in between."""
-        began = work.elapsed()
-        for time in self.kept():
-            yield from work.read(self.read_request(), float(time) - (work.elapsed() - began), **mark)
+        visits = Visits(work, self.kept())
+        for _ in visits:
+            yield from work.read(self.read_request(), visits.wait(), **mark)
+            visits.seen()
 
     def _disturb(self, work: Work, mark: dict[str, Any]) -> Iterator[Block]:
         """Half-select pulses of either polarity, a read after each lot."""

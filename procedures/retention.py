@@ -14,6 +14,7 @@ from labctl.procedure import Choice, Count, Flag, Number, ParameterError, Plot, 
 from labctl.pulses import linear_times, log_times
 from labctl.quantities import Column
 from labctl.recipe_parts import WORK_COLUMNS, Kind, PulseParameters, ReadParameters, StateParameters, Work
+from labctl.visits import Visits
 
 ON, OFF = 1, 0
 WORDS = {ON: "on", OFF: "off"}
@@ -120,15 +121,9 @@ class Retention(PulseParameters, ReadParameters, StateParameters):
         work = Work(station)
         for state in self.order():
             yield from self._write(work, state)
-            written = work.elapsed()
-            times = self.times()
-            for number, time in enumerate(times):
-                late = work.elapsed() - written
-                yield from self._read(work, self.v_read, float(time) - late, written, state=state, segment=1)
-                if self.selectivity and number in (0, len(times) - 1):
-                    yield from self._read(work, 0.5 * self.v_read, self.wait, written, state=state, segment=2)
-                if work.stopped():
-                    return
+            yield from self._keep(work, state)
+            if work.stopped():
+                return
 
     def _write(self, work: Work, state: int) -> Iterator[Block]:
         request = self.writing(state)
@@ -137,6 +132,18 @@ class Retention(PulseParameters, ReadParameters, StateParameters):
             yield from work.sweep(request, **mark)
         else:
             yield from work.pulse(request, 1, **mark)
+
+    def _keep(self, work: Work, state: int) -> Iterator[Block]:
+        """The reads of a state just written."""
+        visits = Visits(work, self.times())
+        for _ in visits:
+            yield from self._read(work, self.v_read, visits.wait(), visits.since, state=state, segment=1)
+            visits.seen()
+            if self.selectivity and (visits.count == 1 or visits.is_last):
+                yield from self._read(work, 0.5 * self.v_read, self.wait, visits.since, state=state, segment=2)
+                visits.also(self.wait)
+            if work.stopped():
+                return
 
     def _read(self, work: Work, voltage: float, wait: float, written: float, **mark: Any) -> Iterator[Block]:
         for block in work.read(self.read_request(voltage), wait, **mark):

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from store_runs import FIT, WAYS, Ticks, block, header, record, same, size, use, ways, writer
+from store_runs import FIT, START_1970, WAYS, Ticks, block, header, record, same, size, use, ways, writer
 
 from labctl import store
 from labctl.quantities import Column
@@ -312,14 +312,12 @@ def test_a_run_of_one_column(tmp_path: Path) -> None:
 
 
 # -- heartbeat ----------------------------------------------------------------------------------------------------------
-START_1970 = 1795509000.0  #: s since 1970 of the header's start_time
-
-
 def test_the_heartbeat_of_a_run_that_died_is_its_last_sign_of_life(tmp_path: Path) -> None:
-    now = [START_1970 + 90.5]
+    now = [START_1970 + 40.0]
     run = writer(tmp_path, heartbeat=1e6, time_of_day=lambda: now[0])
     run.append(block(0, 2))
-    assert read(tmp_path / "run.jrn").ending.heartbeat == ""
+    assert read(tmp_path / "run.jrn").ending.heartbeat == "2026-11-24T09:30:40+01:00", "the first as it begins"
+    now[0] = START_1970 + 90.5
     assert run._journal._heart is not None
     assert run._journal._heart.beat()
     alive = "2026-11-24T09:31:30.500000+01:00"
@@ -341,8 +339,9 @@ def test_a_heartbeat_that_is_earlier_or_no_time_changes_no_end(tmp_path: Path, m
     assert run._journal._heart is not None
     run._journal._heart.beat()
     run.close()
-    found = read(tmp_path / "run.jrn")
-    assert (found.state, found.end_time, len(found)) == ("died", "2026-11-24T09:30:00.250000+01:00", 2)
+    found, end = read(tmp_path / "run.jrn"), "2026-11-24T09:30:00.250000+01:00"
+    assert (found.state, found.end_time, len(found)) == ("died", end, 2)
+    assert found.reason == f"the program ended without closing the run; last sign of life {end}", "of its last frame"
 
 
 def test_a_run_that_was_closed_needs_no_heartbeat(tmp_path: Path) -> None:

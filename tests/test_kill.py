@@ -62,10 +62,13 @@ WAYS = {
 class Nursery:
     """A process that forks children; see kill_nursery."""
 
-    def __init__(self) -> None:
+    def __init__(self, locks: Path) -> None:
         program = [sys.executable, str(Path(__file__).with_name("kill_nursery.py"))]
         pipe = subprocess.PIPE
-        self.process = subprocess.Popen(program, stdin=pipe, stdout=pipe, stderr=pipe, text=True, bufsize=1)
+        environment = {**os.environ, "LABCTL_LOCKS": str(locks)}  # a port may have been somebody's before
+        self.process = subprocess.Popen(
+            program, stdin=pipe, stdout=pipe, stderr=pipe, text=True, bufsize=1, env=environment
+        )
 
     def warm(self, **task: Any) -> None:
         """Have it do a task itself."""
@@ -105,7 +108,7 @@ class Nursery:
 
 @pytest.fixture(scope="module")
 def nursery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
-    made = Nursery()
+    made = Nursery(tmp_path_factory.mktemp("locks"))
     victim = Victim(WAYS["pulses"], made, tmp_path_factory.mktemp("nursery") / "first")
     made.warm(**victim.task("run.h5"), warm=True)
     victim.close()

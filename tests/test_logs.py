@@ -80,7 +80,7 @@ def test_the_log_in_words(station: Station, tmp_path: Path) -> None:
     for words in (
         "# labctl log of run ", "operator Zoë", "step 250 mV", "instrument smu: manufacturer",
         "stimulus 1: sweep, levels 9 from 0 V to 1 V, compliance 1 uA", "stimulus 1: done, rows 9",
-        "formed: voltage 1.25, how ramp", "labctl.procedures: now it begins",
+        "formed: voltage 1.25 V, how ramp", "labctl.procedures: now it begins",
         "error   failed: the cable fell out; 9 rows\n    Traceback", "    labctl.errors.ConnectionLost: the cable fell out",
     ):  # fmt: skip
         assert words in text, words

@@ -60,3 +60,8 @@ class SimBench:
             self.far_side = FaultyInstrument(self.instrument, planned, self.clock, seed)
         self.resource = RESOURCES[transport]
         self.library = SimVisaLibrary.over({self.resource: self.far_side}, self.clock)
+
+    @property
+    def missed_faults(self) -> list[str]:
+        """The faults that were planned and did not happen so far, as they were written."""
+        return self.far_side.missed if isinstance(self.far_side, FaultyInstrument) else []

@@ -41,7 +41,7 @@ KINDS = {
 }  # fmt: skip
 
 _WORD = re.compile(r"([A-Za-z]+)(?:/([A-Za-z]*))?")
-_NTH = re.compile(r"(.+)#([1-9][0-9]{0,8})")
+_NTH = re.compile(r"(.+)#([0-9]{1,9})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +81,8 @@ def _fault(words: str) -> Fault:
     if kind.timed:
         when, colon, length = (part.strip() for part in when.rpartition(":"))
         seconds = _seconds(length if colon else "", words)
+    elif _ends_in_time(when):
+        raise UsageError(f"fault {words!r}: {what} takes no time; leave out :{when.rpartition(':')[2].strip()}")
     if not at or not when:
         example = f"{name}@25{':30s' * kind.timed}"
         raise UsageError(f"fault {words!r} does not say when: write {example}, a text or p=0.01 in place of 25")
@@ -108,6 +110,16 @@ def _seconds(text: str, words: str) -> float:
     return seconds
 
 
+def _ends_in_time(when: str) -> bool:
+    """Whether a time follows a colon; messages have colons of their own (``:PMU:EXECUTE``)."""
+    before, _, length = when.rpartition(":")
+    try:
+        parse_quantity(length.strip(), "s")
+    except UsageError:
+        return False
+    return bool(before)
+
+
 def _moment(when: str, words: str) -> dict[str, int | float | str]:
     if when.isdecimal():
         if int(when) == 0:
@@ -116,6 +128,8 @@ def _moment(when: str, words: str) -> dict[str, int | float | str]:
     if when.startswith("p="):
         return {"chance": _chance(when[2:], words)}
     if match := _NTH.fullmatch(when):
+        if int(match[2]) == 0:
+            raise UsageError(f"fault {words!r}: messages that start with {match[1].strip()!r} are counted from 1")
         return {"start": match[1].strip(), "nth": int(match[2])}
     return {"start": when}
 

@@ -36,9 +36,15 @@ class _Trigger:
         self.fault = fault
         self._chances = chances
         self._seen = 0
+        self.struck = False
 
     def fires(self, number: int, text: str) -> bool:
         """Whether it hits this message; asked once for every message."""
+        fires = self._hits(number, text)
+        self.struck |= fires
+        return fires
+
+    def _hits(self, number: int, text: str) -> bool:
         fault = self.fault
         if fault.chance:
             return self._chances.random() < fault.chance
@@ -53,7 +59,8 @@ class _Trigger:
 class FaultyInstrument(FarSide):
     """`inner` behind a wire with `faults`; clock: times delays; seed: of chances and of what is garbled, None for a fixed one.
 
-    happened: every fault that struck, oldest first. Raises UsageError where `inner` can't do what a fault needs.
+    happened: every fault that struck, oldest first; missed: those that never did. Raises UsageError where `inner` can't do
+    what a fault needs.
     """
 
     def __init__(self, inner: SimulatedInstrument, faults: Sequence[Fault], clock: Clock, seed: int | None) -> None:
@@ -68,6 +75,11 @@ class FaultyInstrument(FarSide):
         self._number = 0
         self._received = bytearray()
         self._replies: deque[tuple[float, bytes]] = deque()  # clock time from which each is there, ascending
+
+    @property
+    def missed(self) -> list[str]:
+        """The faults that never struck, as they were written."""
+        return [trigger.fault.words for trigger in self._triggers if not trigger.struck]
 
     # -- what every far side does -------------------------------------------------------------------------------------
     def feed(self, data: bytes) -> bytes:

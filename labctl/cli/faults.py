@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
+
+if TYPE_CHECKING:
+    from labctl.bench import SimBench
 
 NAMES = ["--faults"]
 METAVAR = "SPEC"
@@ -24,3 +29,9 @@ class WithFaults(click.Command):
                 "or p=0.01, the chance of every message (of the same seed the same ones)."
             )
         super().format_epilog(ctx, formatter)
+
+
+def say_missed(bench: SimBench | None) -> None:
+    """Name every fault that was asked for and never happened: it may be misspelt."""
+    for words in bench.missed_faults if bench is not None else ():
+        click.echo(f"fault {words} never happened", err=True)

@@ -27,6 +27,8 @@ class Progress:
         self.quiet = quiet
         self.done = 0
         self.live = 0
+        self._recalled = 0  # rows that were not measured now: they say nothing about how long others take
+        self._recalling = False
         self._bar: Bar | None = None
         self._started = self._said = time.monotonic()
 
@@ -44,19 +46,38 @@ class Progress:
             self._bar.stop()
 
     def __call__(self, block: Block) -> None:
-        self.live = self.live + len(block) if block.provisional else 0
-        self.done += 0 if block.provisional else len(block)
+        if self._recalling:
+            self._begin()
+        self._count(block)
         if self._bar is not None:
             self._bar.update(self._task, completed=self.done + self.live, last=_last(block))
         elif not self.quiet and time.monotonic() - self._said > _EVERY:
             self._said = time.monotonic()
             click.echo(f"{self.name}: {self.done + self.live} of {self.total or '?'} rows{self._left()}", err=True)
 
+    def recalled(self, block: Block) -> None:
+        """Count rows of the run that is continued; the time that others take is counted from the last of them on."""
+        self._count(block)
+        self._recalling, self._started = True, time.monotonic()
+        if self._bar is not None:
+            self._bar.update(self._task, completed=self.done, last=_last(block))
+
+    def _begin(self) -> None:
+        """Forget how fast the recalled rows came."""
+        self._recalling, self._recalled = False, self.done
+        if self._bar is not None:
+            self._bar.reset(self._task, completed=self.done)
+
+    def _count(self, block: Block) -> None:
+        self.live = self.live + len(block) if block.provisional else 0
+        self.done += 0 if block.provisional else len(block)
+
     def _left(self) -> str:
         rows = self.done + self.live
-        if not self.total or not rows:
+        measured = rows - self._recalled
+        if not self.total or not measured:
             return ""
-        left = (time.monotonic() - self._started) / rows * max(self.total - rows, 0)
+        left = (time.monotonic() - self._started) / measured * max(self.total - rows, 0)
         return f", about {left:.0f} s left"
 
 

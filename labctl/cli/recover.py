@@ -20,19 +20,22 @@ def command(paths: tuple[Path, ...]) -> int:
     bad = 0
     for journal in journals:
         try:
-            click.echo(f"{journal} -> {store.recover(journal)}")
+            _recover(journal)
         except store.EmptyJournal as empty:
             click.echo(str(empty))
         except store.StoreError as error:
             bad += 1
             click.echo(f"labctl: {error}", err=True)
-    if not journals:
+    written = [journal for path in paths if path.is_dir() for journal in store.under_way(path)]
+    for journal in written:
+        click.echo(store.being_written(journal))
+    if not journals and not written:
         click.echo("no journals here: nothing to recover")
     return 1 if bad else 0
 
 
 def recover_dead(folder: Path) -> None:
-    """Pack what earlier runs of this machine left in `folder`, one line each; trouble with them is said and no more than that.
+    """Pack what earlier runs of this machine left in `folder`, a line or two each; trouble with them is said and no more.
 
     Journals of other machines are left alone: on a network disk nobody here can tell whether they are being written.
     """
@@ -41,6 +44,17 @@ def recover_dead(folder: Path) -> None:
     for journal in sorted(folder.glob("*.jrn")) if folder.is_dir() else ():
         try:
             if store.is_dead(journal):
-                click.echo(f"labctl: an earlier run died: {journal} -> {store.recover(journal)}", err=True)
+                _recover(journal, "labctl: an earlier run died: ", err=True)
         except store.StoreError as error:
             click.echo(f"labctl: {error}", err=True)
+
+
+def _recover(journal: Path, prefix: str = "", err: bool = False) -> None:
+    """Pack one journal, and say where it is now and how its run is continued. Raises StoreError."""
+    from labctl import store
+    from labctl.cli.advice import how_to_continue
+
+    path = store.recover(journal)
+    click.echo(f"{prefix}{journal} -> {path}", err=err)
+    for line in how_to_continue(store.read(path), path):
+        click.echo(f"labctl: {line}" if err else line, err=err)

@@ -147,6 +147,8 @@ def run_command(
     from labctl.runner import run_path
     from labctl.station import Station, limits
 
+    if touchdown and not sample.strip():
+        raise UsageError("--touchdown is counted for a cell: name it with --sample, e.g. --sample W12/D3-4/C5")
     procedure = kind()
     procedure.set(parse_settings(settings))
     config = with_series(choose_station(station_file, sim), float(getattr(procedure, "series", 0.0)))
@@ -169,7 +171,8 @@ def run_command(
         about = {"seed": seed, "operator": operator, "notes": notes, "unique": path != out, "logs": logs}
         about |= {"touchdown": touchdown, "override_rules": override_rules}
         result = execute(name, procedure, station, path, quiet=quiet, **about)
-        report(result, plot=plot)
+        report(result, plot=plot, station_file=station_file)
+    wire_faults.say_missed(station.bench)  # when the outputs are off and all messages are said
     return EXIT_CODES[result.state]
 
 
@@ -209,26 +212,36 @@ def check_rules(
     path: Path,
     touchdown: bool = False,
     override_rules: str = "",
+    resumed: bool = False,
 ) -> None:
     """Raise LimitError unless the rules on the history of `sample` allow the run; opens and sends nothing.
 
-    Where there are rules, raises LedgerError, too, if that history can't be read.
+    Where there are rules, raises LedgerError, too, if that history can't be read, and says so if it is but a folder's. resumed:
+    the run goes on, and adds an unknown part of the procedure's plan.
     """
     from labctl import ledger
     from labctl.station import ledger_file, rules, sample_path
 
     if not (ruled := rules(config, sample)):
         return
+    file = ledger_file(config, path, ruled)
     ledger.check(
-        ledger.Ledger(ledger_file(config, path)),
+        ledger.Ledger(file),
         ruled,
         procedure=name,
         cell=sample_path(sample),
         simulated=config.simulate is not None,
-        plan=procedure.plan(),
+        plan=() if resumed else procedure.plan(),
         touchdown=touchdown,
         override=override_rules,
+        also=plugins.names_of("procedures", type(procedure)),
     )
+    if config.ledger is None:
+        click.echo(
+            f"labctl: the rules know only what is in {file}; for one history whatever --out is, write 'ledger: FILE' in the"
+            " station file, or give --ledger FILE",
+            err=True,
+        )
 
 
 def with_faults(config: StationConfig, faults: str) -> StationConfig:
@@ -269,9 +282,10 @@ def execute(
         return runner.run(name, procedure, station, path, should_stop=stop, listeners=[progress], **about)
 
 
-def report(result: Result, *, plot: bool = False) -> None:
-    """Say how a run ended and where it is, then what was extracted."""
+def report(result: Result, *, plot: bool = False, station_file: Path | None = None) -> None:
+    """Say how a run ended and where it is, what was extracted, and how it is continued if it ended before its time."""
     from labctl import store
+    from labctl.cli.advice import how_to_continue
     from labctl.report import text
 
     words = f"{result.state}: {result.reason}" if result.reason else result.state
@@ -279,6 +293,8 @@ def report(result: Result, *, plot: bool = False) -> None:
     run = store.read(result.path)
     for line in (*text.extracted(run, brief=True), *map(text.event, run.events)):
         click.echo(line)
+    for line in how_to_continue(run, result.path, station_file):
+        click.echo(line, err=True)
     if plot and len(run):
         from labctl.report.plot import save
 

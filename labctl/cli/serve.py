@@ -73,4 +73,5 @@ def command(
         door.serve_forever(ready)
     except KeyboardInterrupt:
         click.echo("closed", err=True)
+        wire_faults.say_missed(bench)
     return 0

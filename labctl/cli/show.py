@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,7 +71,6 @@ def _facts(run: Run) -> list[tuple[str, str]]:
     said = [item.get("identity", {}) for item in head.instruments.values()]
     identities = [who for who in said if isinstance(who, dict) and "manufacturer" in who]
     instruments = [" ".join(str(who.get(key, "")) for key in ("manufacturer", "model", "serial")) for who in identities]
-    unknown = [str(s.id) for s in run.stimuli if not s.outcome]
     facts = [
         ("run", f"{head.title} ({head.uuid})"),
         ("state", f"{run.state}: {run.reason}" if run.reason else run.state),
@@ -88,13 +88,39 @@ def _facts(run: Run) -> list[tuple[str, str]]:
             else "-",
         ),
         ("command", head.command),
-        (
-            "stimuli",
-            f"{len(run.stimuli)} sent{f', unknown whether applied: {chr(44).join(unknown)}' if unknown else ''}",
-        ),
+        ("stimuli", "; ".join(_stimuli(run))),
     ]
     facts += [("continues", f"{item['uuid']} after its {item['rows']} rows") for item in head.resumes]
     return [*facts, ("notes", head.notes)] if head.notes else facts
+
+
+def _stimuli(run: Run) -> Iterator[str]:
+    """How many were sent, and those without an outcome."""
+    yield f"{len(run.stimuli)} sent"
+    open_ = [note.id for note in run.stimuli if not note.outcome]
+    if run.state == "running" and open_ and run.stimuli[-1].id == open_[-1]:
+        yield f"1 under way (no. {open_.pop()})"
+    unknown, reads = _unanswered(run, open_)
+    if unknown:
+        yield f"{len(unknown)} unknown whether applied (no. {', '.join(map(str, unknown))})"
+    if reads:
+        words = "reads" if len(reads) > 1 else "read"
+        yield f"{len(reads)} {words} without an answer (no. {', '.join(map(str, reads))})"
+
+
+def _unanswered(run: Run, open_: list[int]) -> tuple[list[int], list[int]]:
+    """Of the stimuli `open_`, whose end was not noted, those that may have been applied or not, and reads; without those
+    whose rows are all there. Where the notes make no sense all of them are unknown.
+    """
+    from labctl import resume
+
+    try:
+        unknown = set(resume.unknown(run))
+        answered = {item.note.id for item in resume.answers(run) if item.complete}
+        reads = {note.id for note in run.stimuli if note.details.get("reads", False)}
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError):  # a file from elsewhere
+        return open_, []
+    return [n for n in open_ if n in unknown], [n for n in open_ if n in reads - answered]
 
 
 def _device(name: str, plot: Path | None) -> int:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import Any, ClassVar, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from labctl.contracts.values import Block, NoRecorder, Recorder, Status
 from labctl.quantities import Limits
@@ -35,6 +38,8 @@ class Request(Protocol):
 
 
 R = TypeVar("R", bound=Request)
+#: What the final rows of a test say in short, as plain values: of its kind, the details of its note, and the rows by column.
+Figures = Callable[[str, Mapping[str, Any], Mapping[str, NDArray[Any]]], Mapping[str, Any]]
 
 
 class Recall(Protocol):
@@ -61,6 +66,8 @@ class Instrument(ABC):
     should_stop: Callable[[], bool] = staticmethod(lambda: False)
     #: of a run that is continued; None when everything asked for is to be applied
     recall: Recall | None = None
+    #: kept with the outcome of each test that gave final rows, whether or not the recipe keeps these; by default nothing
+    figures: Figures = staticmethod(lambda kind, details, columns: {})
     _running: Generator[Block, None, None] | None = None
 
     def settle(self) -> None:
@@ -82,27 +89,40 @@ class Instrument(ABC):
         if recalled is not None:
             yield from recalled
             return
-        note = self.recorder.stimulus(kind, request.details())
-        rows, status = 0, Status.NORMAL
+        details, final = request.details(), list[Block]()
+        note = self.recorder.stimulus(kind, details)
         try:
             with closing(run(request)) as blocks:  # type: ignore[type-var]  # every vendor's part is a generator
                 for block in blocks:
                     if len(block) and not block.provisional:
-                        rows, status = rows + len(block), Status(int(block["status"][-1]))
+                        final.append(block)
                     yield block
         except BaseException as error:
             stopped = isinstance(error, (GeneratorExit, KeyboardInterrupt))
-            self._close_note(note, "aborted" if stopped else "failed", rows, error)
+            self._close_note(note, "aborted" if stopped else "failed", (kind, details, final), error)
             raise
+        rows, status = sum(map(len, final)), Status(int(final[-1]["status"][-1]) if final else 0)
         cut_short = rows == 0 and self.should_stop()  # of a test that gives no rows nothing else tells
         done = request.is_complete(rows, status) and not cut_short and Status.PROVISIONAL not in status
-        self.recorder.outcome(note, "done" if done else "aborted", {"rows": rows})
+        self.recorder.outcome(note, "done" if done else "aborted", self._told(kind, details, final))
 
-    def _close_note(self, note: int, outcome: str, rows: int, error: BaseException) -> None:
+    def _close_note(
+        self, note: int, outcome: str, test: tuple[str, Mapping[str, Any], Sequence[Block]], error: BaseException
+    ) -> None:
         try:
-            self.recorder.outcome(note, outcome, {"rows": rows})
+            self.recorder.outcome(note, outcome, self._told(*test))
         except Exception as second:  # noqa: BLE001 - the first error is the one to report
             error.add_note(f"and the outcome could not be noted: {second}")
+
+    def _told(self, kind: str, details: Mapping[str, Any], final: Sequence[Block]) -> dict[str, Any]:
+        """What is kept with an outcome: how many final rows there were, and the figures of them."""
+        if not final:
+            return {"rows": 0}
+        if len(final) == 1:
+            columns = final[0].columns
+        else:
+            columns = {name: np.concatenate([block[name] for block in final]) for name in final[0].columns}
+        return {"rows": sum(map(len, final)), **self.figures(kind, details, columns)}
 
     def parts(self) -> Iterable[Instrument]:
         """This instrument and the cards in it that are instruments of their own (a pulse card beside the source meters)."""

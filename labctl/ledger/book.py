@@ -6,16 +6,16 @@ import contextlib
 import math
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from labctl.ledger.errors import DamagedLedger, LedgerError
+from labctl.ledger.errors import ContinuedAlready, DamagedLedger, LedgerError
 from labctl.ledger.use import Use, total
 
-VERSION = 1  #: of the schema, SQLite's user_version
+VERSION = 2  #: of the schema, SQLite's user_version; 1 had no column `continues`
 APPLICATION = 0x6C61624C  #: SQLite's application_id, "labL": an SQLite file without it is none of ours
 #: s to wait for another process; our own transactions take milliseconds, so whoever holds it longer is something else: guess
 BUSY = 5.0
@@ -38,7 +38,8 @@ _USE = {item.name: str(item.type) for item in fields(Use)}
 class Line:
     """One run. file: its run file, relative to the ledger's folder, with ``/``; began: when it started to add, Unix time in s;
     simulated: it is no real cell; state: of the run, or "starting", "running", "missing", where `use` is what was planned;
-    holder: the process that measures, "" once it has ended."""
+    holder: the process that measures, "" once it has ended; continues: uuids of the runs it continues, oldest first, with
+    blanks between; none if it ended before it had taken them over."""
 
     uuid: str
     file: str
@@ -50,6 +51,7 @@ class Line:
     state: str
     holder: str = ""
     use: Use = NOTHING
+    continues: str = ""
 
 
 _OWN = {item.name: str(item.type) for item in fields(Line) if item.name != "use"}
@@ -79,14 +81,12 @@ class Ledger:
         """The lines of one cell, or of all, in the order in which the runs were begun; none where there is no ledger yet."""
         if not self.path.exists():
             return []
-        given = {"cell": cell, "simulated": None if simulated is None else int(simulated)}
-        asked = {name: value for name, value in given.items() if value is not None}
-        where = f" WHERE {' AND '.join(f'{name} = ?' for name in asked)}" if asked else ""
         with self._open("rw") as connection:
-            if not self._is_ledger(connection):
-                return []
-            order = f"SELECT {', '.join(_COLUMNS)} FROM runs{where} ORDER BY began, uuid"
-            return [self._line(row) for row in connection.execute(order, list(asked.values()))]
+            return self._read(connection, cell, simulated) if self._is_ledger(connection) else []
+
+    def continued_by(self, uuid: str) -> list[Line]:
+        """The lines of the runs that continue the run `uuid`, or one that does."""
+        return [line for line in self.lines() if uuid in line.continues.split()]
 
     def total(self, cell: str, simulated: bool, without: str = "") -> Use:
         """What all runs did to a cell, those under way and missing as planned; without: uuid of a run to leave out."""
@@ -94,10 +94,23 @@ class Ledger:
 
     def put(self, *lines: Line) -> None:
         """Enter lines, each in place of the one with its uuid; all or none."""
-        names = ", ".join(_COLUMNS)
-        order = f"INSERT OR REPLACE INTO runs ({names}) VALUES ({', '.join('?' * len(_COLUMNS))})"
         with self._writing() as connection:
-            connection.executemany(order, map(_row, lines))
+            connection.executemany(_PUT, map(_row, lines))
+
+    def admit(self, line: Line, allow: Callable[[Use], None]) -> Use:
+        """Enter the line of a run that is about to begin unless `allow`, told the total of its cell, raises; returns the total.
+
+        It is one transaction: of two runs that ask at once the second sees the first with all it plans. Raises also
+        ContinuedAlready if the run that this one continues is continued by another.
+        """
+        with self._writing() as connection:
+            others = [other for other in self._read(connection, line.cell, line.simulated) if other.uuid != line.uuid]
+            for earlier in line.continues.split()[-1:]:
+                self._check_first(earlier, others)
+            found = total(other.use for other in others)
+            allow(found)
+            connection.execute(_PUT, _row(line))
+        return found
 
     def remove(self, uuid: str) -> None:
         """Take a line out: of a run that never began."""
@@ -116,6 +129,22 @@ class Ledger:
         return self.path.parent / line.file
 
     # -- how -----------------------------------------------------------------------------------------------------------
+    def _read(self, connection: sqlite3.Connection, cell: str | None, simulated: bool | None) -> list[Line]:
+        given = {"cell": cell, "simulated": None if simulated is None else int(simulated)}
+        asked = {name: value for name, value in given.items() if value is not None}
+        where = f" WHERE {' AND '.join(f'{name} = ?' for name in asked)}" if asked else ""
+        order = f"SELECT {', '.join(_COLUMNS)} FROM runs{where} ORDER BY began, uuid"
+        return [self._line(row) for row in connection.execute(order, list(asked.values()))]
+
+    def _check_first(self, earlier: str, others: list[Line]) -> None:
+        for other in others:
+            if earlier in other.continues.split():
+                file = self.locate(other)
+                advice = f"continue that one: labctl resume {file}"
+                if other.state == MISSING:
+                    advice = "it is missing, so that nobody knows what it sent; nothing was sent now"
+                raise ContinuedAlready(f"{file} continues this run already, says the ledger {self.path}; {advice}")
+
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         with self._open("rwc") as connection:
@@ -150,10 +179,12 @@ class Ledger:
             if tables or application or version:
                 raise LedgerError(f"{self.path} is an SQLite file, but no ledger of labctl; name another with --ledger")
             return False
-        if version != VERSION:
+        if not 1 <= version <= VERSION:
             raise LedgerError(
                 f"the ledger {self.path} has version {version}, this labctl knows {VERSION}; update labctl"
             )
+        if version < VERSION:
+            _upgrade(connection)
         return True
 
     def _line(self, row: tuple[Any, ...]) -> Line:
@@ -185,6 +216,21 @@ class Ledger:
                 names = connection.execute("SELECT DISTINCT holder FROM runs WHERE holder != ''").fetchall()
                 return f"; runs under way: {', '.join(str(name) for (name,) in names)}" if names else ""
         return ""
+
+
+_PUT = f"INSERT OR REPLACE INTO runs ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"
+
+
+def _upgrade(connection: sqlite3.Connection) -> None:
+    """Make a ledger of version 1 one of this version, once, whoever else is about to."""
+    own = not connection.in_transaction
+    if own:
+        connection.execute("BEGIN IMMEDIATE")
+    if connection.execute("PRAGMA user_version").fetchone()[0] < VERSION:
+        connection.execute("ALTER TABLE runs ADD COLUMN continues TEXT NOT NULL DEFAULT ''")
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+    if own:
+        connection.execute("COMMIT")
 
 
 def _create(connection: sqlite3.Connection) -> None:

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from labctl import store
-from labctl.contracts import Block, Recorder, Request
+from labctl.contracts import Recorder, Request
 from labctl.errors import LabctlError, UsageError
 from labctl.ledger.asked import asked, planned
 from labctl.ledger.book import Ledger, Line
 from labctl.ledger.errors import LedgerError
+from labctl.ledger.measured import told
 from labctl.ledger.rules import Rules
 from labctl.ledger.settle import begun, line_of, settle
-from labctl.ledger.tally import TOUCHDOWN, of_test
+from labctl.ledger.tally import TOUCHDOWN
 from labctl.ledger.use import Use
 from labctl.store import RunHeader
 
@@ -36,23 +37,32 @@ def check(
     plan: Plan = (),
     touchdown: bool = False,
     override: str = "",
+    also: Collection[str] = (),
 ) -> Use:
     """Raise LimitError unless `rules` allow a run on `cell` that adds what `plan` says; returns the cell's total so far.
 
     Runs that died are settled first. procedure: its name; cell: path of the sample; with none there is no history, and no
-    rule can hold: UsageError; touchdown: the probes were set down for it; override: a reason to go on whatever the rules say.
-    Raises LedgerError if the ledger can't be read.
+    rule can hold: UsageError; touchdown: the probes were set down for it; override: a reason to go on whatever the rules say;
+    also: the plug-ins that the procedure is, whatever its run is called. Raises LedgerError if the ledger can't be read.
     """
-    if not cell:
-        if rules and not override:
-            raise UsageError("give --sample: the station has rules, and they need to know the cell's history")
+    rules = Rules() if override else rules
+    if not _has_history(cell, rules):
         return Use()
+    _settle(ledger)
+    so_far = ledger.total(cell, simulated)
+    rules.check_start(cell, procedure, so_far, planned(plan) + Use(touchdowns=int(touchdown)), also)
+    return so_far
+
+
+def _has_history(cell: str, rules: Rules) -> bool:
+    if rules and not cell:
+        raise UsageError("give --sample: the station has rules, and they need to know the cell's history")
+    return bool(cell)
+
+
+def _settle(ledger: Ledger) -> None:
     for words in settle(ledger):
         log.warning("%s", words)
-    so_far = ledger.total(cell, simulated)
-    if not override:
-        rules.check_start(cell, procedure, so_far, planned(plan) + Use(touchdowns=int(touchdown)))
-    return so_far
 
 
 @contextmanager
@@ -66,15 +76,17 @@ def enter(
     worst: Iterable[Request] = (),
     touchdown: bool = False,
     override: str = "",
+    also: Collection[str] = (),
 ) -> Iterator[Entry]:
     """Check the rules and enter a run in the ledger at `path`, before its file is made; its line goes again if it never begins.
 
-    plan: see `check`; worst: the requests of a recipe without a plan, each counted once where its run file gets lost. A ledger
-    that can't be kept refuses a run under rules (LedgerError); any other goes on and says so. Raises LimitError, UsageError.
+    plan, also: see `check`; worst: the requests of a recipe without a plan, each counted once where its run file gets lost. A
+    ledger that can't be kept refuses a run under rules (LedgerError); any other goes on and says so. Raises LimitError,
+    UsageError; ContinuedAlready if the run that this one continues is continued by another that the ledger knows.
     """
     entry = Entry(Ledger(path), Rules() if override else rules, header, touchdown, override)
     groups = [] if header.resumes else list(plan)  # of a resumed run an unknown part was applied before
-    entry.open(run_file, groups, groups or [(1, list(worst))])
+    entry.open(run_file, groups, groups or [(1, list(worst))], also)
     try:
         yield entry
     except BaseException:
@@ -92,40 +104,50 @@ class Entry:
         self.line: Line | None = None
         self._begun = False
         self._so_far = Use()
-        self._test: tuple[str, Mapping[str, Any]] | None = None  # the one under way
 
-    def open(self, run_file: Path, plan: Plan, worst: Plan) -> None:
-        """Check the rules and enter the line."""
-        head = self.header
+    def open(self, run_file: Path, plan: Plan, worst: Plan, also: Collection[str] = ()) -> None:
+        """Check the rules and enter the line, in one transaction of the ledger."""
+        head, touched = self.header, Use(touchdowns=int(self.touchdown))
+        if not _has_history(head.sample, self.rules):
+            return
+
+        def allow(so_far: Use) -> None:
+            self.rules.check_start(head.sample, head.procedure, so_far, planned(plan) + touched, also)
+
         try:
-            self._so_far = check(
-                self.ledger, self.rules, procedure=head.procedure, cell=head.sample, simulated=head.simulated, plan=plan,
-                touchdown=self.touchdown, override=self.override,
-            ) + Use(touchdowns=int(self.touchdown))  # fmt: skip
-            if head.sample:
-                line = replace(
-                    begun(self.ledger, head, run_file), use=planned(worst) + Use(touchdowns=int(self.touchdown))
-                )
-                self.ledger.put(line)
-                self.line = line
+            _settle(self.ledger)
+            line = replace(begun(self.ledger, head, run_file), use=planned(worst) + touched)
+            self._so_far = self.ledger.admit(line, allow) + touched
+            self.line = line
         except LedgerError as error:
             if self.rules:
                 raise
             self.trouble = str(error)
 
     def begin(self, run_file: Path, recorder: Recorder) -> Recorder:
-        """Say that the run is being recorded as `run_file`; returns `recorder`, holding the rules."""
+        """Say that the run is being recorded as `run_file`; returns `recorder`, holding the rules.
+
+        One that continues another is "starting" until `say`: before it has taken that over, nothing of its own can be lost.
+        """
         self._begun = True
-        if self.line is not None:
-            self.line = replace(self.line, state="running", file=self.ledger.relative(run_file))
-            try:
-                self.ledger.put(self.line)
-            except LedgerError as error:
-                self.trouble = str(error)
+        self._keep(state="starting" if self.header.resumes else "running", file=self.ledger.relative(run_file))
         return _Ruled(recorder, self) if self.rules.budgets else recorder
 
+    def _keep(self, **changes: Any) -> None:
+        if self.line is None or all(getattr(self.line, name) == value for name, value in changes.items()):
+            return
+        self.line = replace(self.line, **changes)
+        try:
+            self.ledger.put(self.line)
+        except LedgerError as error:
+            self.trouble = str(error)
+
     def say(self, recorder: Recorder) -> None:
-        """Note with the run what belongs to the ledger: probes set down, rules not held, a ledger that can't be kept."""
+        """Note with the run what belongs to the ledger: probes set down, rules not held, a ledger that can't be kept.
+
+        To be called when it has taken over what it continues, and before its first stimulus.
+        """
+        self._keep(state="running")
         if self.override:
             recorder.event("rules overridden", {"reason": self.override})
         if self.touchdown:
@@ -133,12 +155,10 @@ class Entry:
         if self.trouble:
             recorder.event("not in the ledger", {"reason": self.trouble})
 
-    def look(self, block: Block) -> None:
-        """Take in the final rows of a test: what they say of energy and time in compliance counts from the next stimulus on."""
-        if self._test is None or block.provisional or not len(block):
-            return
-        use = of_test(*self._test, block.columns)
-        self._so_far += Use(energy=use.energy, compliance_time=use.compliance_time)
+    def look(self, outcome: Mapping[str, Any]) -> None:
+        """Take in the figures of a test's outcome: its energy and time in compliance count from the next stimulus on."""
+        if (found := told(outcome)) is not None:
+            self._so_far += Use(energy=found.use.energy, compliance_time=found.use.compliance_time)
 
     def ended(self, run_file: Path) -> None:
         """Put what the run did in place of its plan; failing that it is done when the ledger is next asked."""
@@ -163,7 +183,6 @@ class Entry:
         adds = asked(kind, details)
         self.rules.check_stimulus(self.header.sample, self._so_far, adds)
         self._so_far += adds
-        self._test = kind, details
 
 
 class _Ruled:
@@ -178,6 +197,7 @@ class _Ruled:
 
     def outcome(self, note: int, outcome: str, details: Mapping[str, Any] | None = None) -> None:
         self._writer.outcome(note, outcome, details)
+        self._entry.look(details or {})
 
     def event(self, kind: str, details: Mapping[str, Any]) -> None:
         self._writer.event(kind, details)

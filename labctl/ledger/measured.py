@@ -3,12 +3,16 @@
 Energy is the integral of V I dt. Of a sweep or sampling: trapezoids between rows, and the first row's power from the start of
 the test. Of a pulse: the mean of what was measured on its top, times its width; of samples of a waveform trapezoids between
 those that follow each other, of its means the mean times the segment's duration. What has no usable row is not guessed.
+
+An instrument keeps these figures with the outcome of a test (`figures`), so that they are there for rows that no recipe keeps;
+`told` reads them back.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -45,6 +49,29 @@ def measured(kind: str, details: Details, columns: Columns) -> Measured:
     return _waveform(rows, details) if kind == "waveform" else _source_meter(rows)
 
 
+def figures(kind: str, details: Details, columns: Columns) -> dict[str, float]:
+    """What `measured` says as plain values, for the outcome of a test (labctl.contracts.Instrument.figures)."""
+    if not all(name in columns for name in NEEDED):
+        return {}
+    found = measured(kind, details, columns)
+    use = {name: getattr(found.use, name) for name in _TOLD}
+    return {**use, "tests": found.tests, "skipped": found.skipped}
+
+
+def told(outcome: Mapping[str, Any]) -> Measured | None:
+    """The figures in the details of an outcome; None where there are none. Raises TypeError, ValueError for others."""
+    if not all(name in outcome for name in (*_TOLD, *_COUNTS)):
+        return None
+    use: dict[str, Any] = {name: float(outcome[name]) for name in _TOLD}
+    tests, skipped = (int(outcome[name]) for name in _COUNTS)
+    if not all(map(math.isfinite, use.values())) or min(tests, skipped, use["compliance_time"]) < 0:
+        raise ValueError(f"figures {dict(outcome)!s:.200} can't be")
+    return Measured(Use(**use), tests, skipped)
+
+
+_TOLD, _COUNTS = ("v_measured", "i_measured", "compliance_time", "energy"), ("tests", "skipped")
+
+
 class _Rows:
     """The rows of one test; good: what may be believed; power: W, 0 where it may not."""
 
@@ -53,27 +80,33 @@ class _Rows:
         self.status: NDArray[np.int64] = np.asarray(columns["status"], dtype=np.int64)
         self.limited = (self.status & int(Status.COMPLIANCE)) != 0
         believed = (self.status & USELESS) == 0
-        self.good = believed & np.isfinite(voltage) & np.isfinite(current) & np.isfinite(self.time)
+        volts, amperes = believed & np.isfinite(voltage), believed & np.isfinite(current)
+        self.good = volts & amperes & np.isfinite(self.time)
         self.power = np.where(self.good, voltage * current, 0.0)
-        self.peaks = Use(v_measured=_peak(voltage, believed), i_measured=_peak(current, believed))
+        self.peaks = _peak(voltage, volts), _peak(current, amperes)
 
     def use(self, energy: float, limited: float) -> Use:
         """The figures, with the energy (J) and the time in compliance (s)."""
-        return replace(self.peaks, energy=energy, compliance_time=limited)
+        voltage, current = self.peaks
+        return Use(v_measured=voltage, i_measured=current, energy=energy, compliance_time=limited)
 
 
 def _peak(values: FloatArray, believed: NDArray[np.bool_]) -> float:
-    found = np.abs(values[believed & np.isfinite(values)])
-    return float(found.max()) if found.size else 0.0
+    found = values[believed]
+    return float(max(found.max(), -found.min())) if found.size else 0.0
 
 
 def _source_meter(rows: _Rows) -> Measured:
-    steps = np.diff(rows.time, prepend=0.0)
-    known = np.isfinite(steps) & (steps >= 0)
-    steps = np.where(known, steps, 0.0)
-    before = np.concatenate([[0], np.arange(len(steps) - 1)])
-    whole = known & rows.good & rows.good[before]
-    energy = float(np.sum((0.5 * (rows.power + rows.power[before]) * steps)[whole]))
+    steps = (
+        rows.time.copy()
+    )  # these lines run after every test of a run: written for speed, not with np.diff and the like
+    steps[1:] -= rows.time[:-1]
+    known = (steps >= 0) & (steps < math.inf)
+    steps[~known] = 0.0
+    whole, mean = known & rows.good, rows.power.copy()
+    whole[1:] &= rows.good[:-1]
+    mean[1:] = 0.5 * (mean[1:] + rows.power[:-1])
+    energy = float((mean * steps)[whole].sum())
     return Measured(rows.use(energy, float(steps[rows.limited].sum())), int(whole.all()))
 
 

@@ -12,6 +12,7 @@ from labctl import store
 from labctl.errors import LabctlError
 from labctl.ledger.book import MISSING, UNDER_WAY, Ledger, Line, check
 from labctl.ledger.errors import DamagedLedger, LedgerError
+from labctl.ledger.holders import lives, named
 from labctl.ledger.tally import tally
 from labctl.store import Run, StoreError
 from labctl.store.files import is_held
@@ -23,6 +24,8 @@ def line_of(ledger: Ledger, run: Run, file: Path, taken: Mapping[str, Any] | Non
     """The line of a run that has ended; taken: see `tally`. Raises LedgerError for a run file whose notes are no notes."""
     try:
         line = replace(begun(ledger, run.header, file), state=run.state, holder="", use=tally(run, taken))
+        if not run.header.has_taken_over(len(run), len(run.stimuli), len(run.events)):
+            line = replace(line, continues="")  # it has a part of them and nothing of its own
     except (TypeError, ValueError, AttributeError, OverflowError) as error:
         raise LedgerError(f"{file}: its header can't be understood ({type(error).__name__}: {error})") from error
     check(line)
@@ -33,11 +36,10 @@ def begun(ledger: Ledger, header: store.RunHeader, file: Path) -> Line:
     """The line of a run that begins. A resumed run has the start of its first part, but adds only from its own beginning."""
     skipped = float(header.resumes[-1].get("time", 0.0)) if header.resumes else 0.0
     began = parse_time(header.start_time, "start_time").timestamp() + skipped
-    process = f"pid {header.holder.get('pid', '?')} on {header.holder.get('host', '?')}"
-    who = f"{process}, {header.procedure} since {header.start_time}"
+    who = f"{named(header.holder)}, {header.procedure} since {header.start_time}"
     return Line(
         header.uuid, ledger.relative(file), header.start_time, began, header.procedure, header.sample, header.simulated,
-        "starting", who,
+        "starting", who, continues=" ".join(str(resume.get("uuid", "")) for resume in header.resumes),
     )  # fmt: skip
 
 
@@ -62,7 +64,8 @@ def _settled(ledger: Ledger, line: Line) -> Iterator[str]:
         if found is not None:
             ledger.put(line_of(ledger, found[1], found[0]))
         elif line.state == "starting":
-            ledger.remove(line.uuid)  # its program ended before the run's journal was there: nothing was sent
+            if not lives(line.holder):
+                ledger.remove(line.uuid)  # its program ended before the run's journal was there: nothing was sent
         else:
             yield f"{line.cell}: the run file {line.file} of {line.procedure} ({line.start}) is missing; all it planned counts"
             if line.state != MISSING:
@@ -136,28 +139,45 @@ def _recovered(folder: Path) -> list[str]:
 
 def _entered(ledger: Ledger, folder: Path, words: list[str]) -> list[Line]:
     """The lines of all runs of named cells; those that were resumed last, when it is known what they took over from others."""
-    seen: dict[str, Path] = {}
-    resumed: list[Path] = []
-    lines: list[Line | None] = []
+    seen: dict[str, _Found] = {}
     for file in sorted(folder.rglob("*.h5")):
         run = _read(file, words)
         if run is None or not run.header.sample:
             continue
-        if run.header.uuid in seen:
-            words.append(f"{file} is the same run as {seen[run.header.uuid]}; counted once")
-            continue
-        seen[run.header.uuid] = file
-        if run.header.resumes:
-            resumed.append(file)
-        else:
-            lines.append(_line_or_word(ledger, file, run, {}, words))
-    for file in resumed:
-        if (run := _read(file, words)) is not None:
-            lines.append(_line_or_word(ledger, file, run, _taken(run, seen), words))
-    return [line for line in lines if line is not None]
+        found = _Found(file, (len(run.stimuli), len(run)))
+        if (other := seen.get(run.header.uuid)) is not None:
+            more, less = (found, other) if found.size > other.size else (other, found)
+            words.append(f"{less.file} is the same run as {more.file}, which has {_than(more, less)}; that one counts")
+            if more is other:
+                continue
+        if not run.header.resumes:
+            found.line = _line_or_word(ledger, file, run, {}, words)
+        found.resumed = bool(run.header.resumes)
+        seen[run.header.uuid] = found
+    for found in seen.values():
+        if found.resumed and (run := _read(found.file, words)) is not None:
+            found.line = _line_or_word(ledger, found.file, run, _taken(run, seen), words)
+    return [found.line for found in seen.values() if found.line is not None]
 
 
-def _taken(run: Run, seen: Mapping[str, Path]) -> Mapping[str, Any]:
+@dataclass
+class _Found:
+    """A run file of a rebuild. size: how many stimuli and rows it has; resumed: its line is made last."""
+
+    file: Path
+    size: tuple[int, int]
+    resumed: bool = False
+    line: Line | None = None
+
+
+def _than(more: _Found, less: _Found) -> str:
+    if more.size == less.size:
+        return "as much in it"
+    what, number = ("stimuli", 0) if more.size[0] != less.size[0] else ("rows", 1)
+    return f"{more.size[number]} {what} to its {less.size[number]}"
+
+
+def _taken(run: Run, seen: Mapping[str, _Found]) -> Mapping[str, Any]:
     """What a resumed run took over from the last of its parts that has a line of its own."""
     resumes = [resume for resume in run.header.resumes if isinstance(resume, Mapping)]
     return next((resume for resume in reversed(resumes) if str(resume.get("uuid")) in seen), {})

@@ -8,7 +8,7 @@ from typing import Any
 
 from labctl.ledger.asked import Details, asked
 from labctl.ledger.errors import LedgerError
-from labctl.ledger.measured import measured
+from labctl.ledger.measured import Measured, measured, told
 from labctl.ledger.use import Use, total
 from labctl.store import Event, Run, Stimulus
 from labctl.store.replay import later
@@ -38,7 +38,12 @@ def tally(run: Run, taken: Mapping[str, Any] | None = None) -> Use:
 
 def of_test(kind: str, details: Details, columns: Mapping[str, Any], closed: str = "done") -> Use:
     """What one test did, from its note and its rows; closed: its outcome, "" for unknown."""
-    use, found = asked(kind, details), measured(kind, details, columns)
+    return _joined(kind, details, measured(kind, details, columns), closed)
+
+
+def _joined(kind: str, details: Details, found: Measured, closed: str) -> Use:
+    """What one test did, from what was asked and what was measured."""
+    use = asked(kind, details)
     reads, pulses = bool(details.get("reads", False)), kind in ("pulse train", "waveform")
     if pulses:
         counted = "reads" if reads else "pulses"
@@ -54,6 +59,9 @@ def of_test(kind: str, details: Details, columns: Mapping[str, Any], closed: str
 
 
 def _of_note(run: Run, note: Stimulus, end: int) -> Use:
+    """By the figures of the outcome, or else (an older run; a test without a final row) by the rows in the file."""
+    if note.outcome and (found := told(note.outcome_details or {})) is not None:
+        return _joined(note.kind, _carried_out(note), found, note.outcome)
     first, last = min(note.row, len(run)), min(max(end, note.row), len(run))
     rows = {name: column[first:last] for name, column in run.columns.items()}
     return of_test(note.kind, _carried_out(note), rows, note.outcome)
@@ -69,9 +77,9 @@ def _carried_out(note: Stimulus) -> Details:
 
 
 def _with_end(run: Run) -> Iterator[tuple[Stimulus, int]]:
-    """Every note with the row before which its test ended: the outcome's, or else the next note's."""
+    """Every note with the row before which its test ended: the outcome's, or else the next note's, or the table's end."""
     following = [note.row for note in run.stimuli[1:]] + [len(run)]
-    for note, end in zip(run.stimuli, following, strict=True):
+    for note, end in zip(run.stimuli, following, strict=False):  # a run that ended before its first stimulus has none
         yield note, note.outcome_row if note.outcome_row >= 0 else end
 
 

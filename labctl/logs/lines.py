@@ -9,13 +9,15 @@ from typing import Any, NamedTuple
 
 from labctl.quantities import show
 
-#: What the text of requests is in (labctl.contracts); other details have no unit of their own.
+#: What the numbers in the details of requests (labctl.contracts), outcomes and events are in, by name; others have no unit.
 UNITS: dict[str, str] = {
     "levels": "V", "amplitudes": "V", "base": "V", "constants": "V", "voltages": "V", "voltage_range": "V",
     "compliance": "A", "current_range": "A", "range_floor": "A",
     "durations": "s", "width": "s", "period": "s", "rise": "s", "fall": "s", "delay": "s", "interval": "s", "wait": "s",
     "hold": "s",
     "sample_rate": "1/s", "series": "ohm",
+    "voltage": "V", "v_max": "V", "v_measured": "V", "reached": "V", "current": "A", "i_measured": "A",
+    "gap": "s", "compliance_time": "s", "from": "s", "to": "s", "energy": "J", "conductance": "S", "target": "S",
 }  # fmt: skip
 _FEW = 3  #: items of a list that are all written
 _LONGEST = 300  #: characters of one detail

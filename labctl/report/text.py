@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from labctl import plugins
 from labctl.contracts import Extracted
+from labctl.logs.lines import UNITS
 from labctl.procedure import Procedure
 from labctl.quantities import show
 from labctl.store import Event, Run
@@ -63,6 +64,9 @@ def _is_short(value: object) -> bool:
 
 
 def event(item: Event) -> str:
-    """One line for an event."""
-    details = (f"{key} = {v:g}" if _is_short(v) else f"{key}: {v}" for key, v in item.details.items())
+    """One line for an event; numbers with the units that logs give them, too."""
+    details = (
+        f"{key} = {show(float(v), UNITS.get(key, ''))}" if _is_short(v) else f"{key}: {v}"
+        for key, v in item.details.items()
+    )
     return f"  {item.kind}: {', '.join(details)}" if item.details else f"  {item.kind}"

@@ -12,11 +12,12 @@ when it ends, however it ends. Both are described in ``data/run-file.md``. h5py 
 from labctl.store.errors import EmptyJournal, NameTaken, StoreError
 from labctl.store.finding import is_dead, read, read_header
 from labctl.store.header import PlotSpec, RunHeader
+from labctl.store.journal import being_written
 from labctl.store.model import Ending, Event, Run, Stimulus
-from labctl.store.recovery import orphans, recover
+from labctl.store.recovery import orphans, recover, under_way
 from labctl.store.writer import RunWriter
 
 __all__ = [
     "EmptyJournal", "Ending", "Event", "NameTaken", "PlotSpec", "Run", "RunHeader", "RunWriter", "Stimulus", "StoreError",
-    "is_dead", "orphans", "read", "read_header", "recover",
+    "being_written", "is_dead", "orphans", "read", "read_header", "recover", "under_way",
 ]  # fmt: skip

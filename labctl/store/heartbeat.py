@@ -15,7 +15,7 @@ _log = logging.getLogger("labctl.store")
 
 
 class Heartbeat:
-    """Writes what `clock` says (s since 1970-01-01 UTC) into the preamble of a journal every `interval` s until stopped.
+    """Writes what `clock` says (s since 1970-01-01 UTC) into the preamble of a journal at once, then every `interval` s.
 
     It holds no run alive: neither the process, nor a file that its owner dropped without closing it.
     """
@@ -29,6 +29,7 @@ class Heartbeat:
     def start(self) -> None:
         """Begin; with an infinite interval nothing happens. Raises RuntimeError if the system gives no thread."""
         if self._interval < math.inf:
+            self.beat()
             Thread(target=self._run, name="labctl-heartbeat", daemon=True).start()
 
     def beat(self) -> bool:

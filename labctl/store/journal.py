@@ -125,7 +125,7 @@ class Journal:
         return source
 
     def beat(self, interval: float, clock: Callable[[], float]) -> None:
-        """Write a sign of life every `interval` s until it is closed: what `clock` says (s since 1970-01-01 UTC)."""
+        """Write a sign of life now, and every `interval` s until it is closed: what `clock` says (s since 1970-01-01 UTC)."""
         self._heart = Heartbeat(self.file, interval, clock)
         self._heart.start()
 
@@ -173,22 +173,32 @@ def _whose(path: Path) -> str:
     try:
         if not files.is_held(path):
             return f"{path} exists: a run of that name died; recover it first: labctl recover {path}"
+    except OSError:  # just packed: the name is taken all the same
+        return f"{path} exists: a run of that name is under way; choose another name"
+    if not (who := _holder(path)):
+        return f"{path} exists: a run of that name is under way; choose another name"
+    return (
+        f"{path} exists: a run of that name is under way, recorded by {who}; choose another name, or end that run first"
+    )
+
+
+def being_written(path: Path) -> str:
+    """Say that the journal `path` is being written, and by whom as far as its header tells."""
+    who = _holder(path)
+    return f"{path} is still being written{f' by {who}' if who else ''}"
+
+
+def _holder(path: Path) -> str:
+    """Who writes a journal, "" where nobody can tell: it is just being created, or packed."""
+    try:
         with path.open("rb") as file:
             first = next(iter(frames.Scan(file, str(path))), None)
         header = RunHeader.from_json(first.payload, str(path)) if first else None
-    except (OSError, StoreError):  # just being created, or packed: nobody to name, and the name is taken all the same
+    except (OSError, StoreError):
         header = None
     if header is None:
-        return f"{path} exists: a run of that name is under way; choose another name"
-    return (
-        f"{path} exists: a run of that name is under way, {_holder(header)}; choose another name, or end that run first"
-    )
-
-
-def _holder(header: RunHeader) -> str:
+        return ""
     who = header.holder
     process = f"process {who['pid']}" if who.get("pid") else "another process"
     user = f" of {who['user']}" if who.get("user") else ""
-    return (
-        f"recorded by {process}{user}{' on ' + str(who['host']) if who.get('host') else ''} since {header.start_time}"
-    )
+    return f"{process}{user}{' on ' + str(who['host']) if who.get('host') else ''} since {header.start_time}"

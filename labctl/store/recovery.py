@@ -14,7 +14,7 @@ from typing import BinaryIO, NoReturn
 
 from labctl.store import files, reader
 from labctl.store.errors import EmptyJournal, StoreError
-from labctl.store.journal import journal_of
+from labctl.store.journal import being_written, journal_of
 from labctl.store.model import Ending
 from labctl.store.replay import Replay
 from labctl.store.shield import shielded
@@ -29,6 +29,15 @@ def orphans(folder: Path) -> list[Path]:
 
     Raises StoreError if there is no folder, or it can't be read.
     """
+    return [path for path in _journals(folder) if not _is_alive(path)]
+
+
+def under_way(folder: Path) -> list[Path]:
+    """The journals in `folder` and below that a process is writing now, sorted. Raises StoreError as `orphans` does."""
+    return [path for path in _journals(folder) if _is_alive(path) and path.exists()]  # one may just have been packed
+
+
+def _journals(folder: Path) -> list[Path]:
     folder = Path(folder)
     try:
         os.scandir(folder).close()
@@ -36,7 +45,7 @@ def orphans(folder: Path) -> list[Path]:
         raise StoreError(f"{folder} is not a folder") from None
     except OSError as error:
         raise StoreError(f"{folder} can't be read: {error.strerror}") from error
-    return sorted(path for path in folder.rglob("*.jrn") if path.is_file() and not _is_alive(path))
+    return sorted(path for path in folder.rglob("*.jrn") if path.is_file())
 
 
 def _is_alive(journal: Path) -> bool:
@@ -73,7 +82,7 @@ def _recover(journal: Path, stop: Event) -> Path:
         raise StoreError(f"{journal} can't be opened: {error.strerror}") from error
     with source:
         if held or not files.hold(source.fileno(), wait=False):
-            raise StoreError(f"{journal} is still being written; end that run first")
+            raise StoreError(f"{being_written(journal)}; end that run first")
         if os.fstat(source.fileno()).st_size == 0:
             _remove(journal, source.close, "held nothing (the program ended before anything was recorded)")
         if _has_nothing_of_its_own(journal):

@@ -79,12 +79,12 @@ class Replay:
         end_time = later(self.header.start_time, self._last_time)
         if alive and end_time and parse_time(alive, "heartbeat") > parse_time(end_time, "end_time"):
             end_time = alive
-        return Ending("died", self._last_words(alive), "", end_time, self._last_time, good, lost, alive)
+        return Ending("died", self._last_words(end_time), "", end_time, self._last_time, good, lost, alive)
 
-    def _last_words(self, alive: str) -> str:
+    def _last_words(self, end_time: str) -> str:
         if self._scan.lost:
             return f"the journal can be read up to byte {self._scan.good}; {self._scan.lost} bytes after it are lost"
-        last = f"; last sign of life {alive}" if alive else ""
+        last = f"; last sign of life {end_time}" if end_time else ""
         return f"the program ended without closing the run{last}"
 
     def _settled(self) -> Iterator[tuple[int, bool, bytes]]:

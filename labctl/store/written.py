@@ -34,6 +34,7 @@ class Written:
         #: Byte up to which there is space, the reserve not counted; infinite as long as, and where, none is taken ahead.
         self._room = float("inf")
         self._torn = False  # there may be a piece of a frame after `size`
+        self._begun = False
 
     def frame(self, tag: bytes, time: float, payload: bytes, rows: int = 0) -> None:
         """Append a frame. time: s since the start of the run. Raises StoreError if the disk refuses."""
@@ -48,6 +49,7 @@ class Written:
         self._append(data)
         if self._ahead:  # only now: a file of zeros is no journal
             self._take_room(self.size)
+        self._begun = True
 
     def sync(self) -> None:
         """Wait until everything appended is on the disk. Raises StoreError."""
@@ -113,7 +115,8 @@ class Written:
         return StoreError(self._says(error))
 
     def _says(self, error: OSError, piece: str = "") -> str:
-        why = f"{self.path} can't be written: {error.strerror or error}; what was recorded before is safe in it{piece}"
+        kept = f"what was recorded before is safe in it{piece}" if self._begun else "the run was not begun"
+        why = f"{self.path} can't be written: {error.strerror or error}; {kept}"
         return f"{why}; free some space on that disk" if error.errno in _FULL else why
 
     def _cut_back(self, fd: int) -> None:
