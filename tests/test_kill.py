@@ -231,6 +231,8 @@ def _is_within(some: list[float], all_: list[float]) -> bool:
 def _by_test(run: store.Run, key: tuple[str, ...]) -> dict[tuple[int, ...], list[float]]:
     tests: dict[tuple[int, ...], list[float]] = {}
     for row in range(len(run)):
+        if abs(run["segment"][row]) == 2 and run["status"][row] & int(Status.PROVISIONAL):
+            continue  # the live row of a read whose answer was lost: it may have been asked again, as another stimulus
         tests.setdefault(tuple(int(run[name][row]) for name in key), []).append(float(run["level"][row]))
     return tests
 
