@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from labctl import ledger, plugins, provenance, resume, run_logs
-from labctl.contracts import Block
+from labctl.contracts import Block, Recorder, Request
 from labctl.errors import LabctlError, UsageError
 from labctl.logs import RunLogs
 from labctl.procedure import Procedure
@@ -86,9 +86,9 @@ def run(
             also=plugins.names_of("procedures", type(procedure)),
         ) as entry:  # fmt: skip
             writer = RunWriter.create(path, about, unique=unique, **_timing(station, earlier))
-            passed = 0.0 if earlier is None or station.bench else resume.since(earlier)()
-            with run_logs.kept(writer, station, passed) as told:
-                result = _recorded(procedure, station, writer, told, entry, should_stop, listeners, earlier)
+            before = _Before(earlier, station) if earlier is not None else None
+            with run_logs.kept(writer, station, before.passed() if before is not None else 0.0) as told:
+                result = _recorded(procedure, station, writer, told, entry, should_stop, listeners, before)
             entry.ended(result.path)
             return result
     except ledger.ContinuedAlready as known:  # by a run whose file lies somewhere else
@@ -107,24 +107,17 @@ def _recorded(
     entry: ledger.Entry,
     should_stop: Callable[[], bool],
     listeners: Sequence[Listener],
-    earlier: Run | None,
+    before: _Before | None,
 ) -> Result:
     end, time_of_day = _End("aborted", "ended by SystemExit or the like"), provenance.after(writer.header.start_time)
     recall = None
     try:
         station.record_to(recorder := entry.begin(writer.path, logs.recorder(writer)))
-        if earlier is not None:
-            since = resume.since(earlier)
-            writer.adopt(earlier, 0.0 if station.bench else since())
-            recall = resume.Recall(earlier, station, recorder, procedure.state_read())
-            recall.attach(since)
+        if before is not None:
+            recall = before.taken_over(writer, recorder, procedure.state_read())
         entry.say(recorder)
         procedure.hand_on = _Hand(writer, listeners, recall)  # type: ignore[method-assign]
-        end = _execute(procedure, should_stop)
-        if recall is not None and recall.recalling and end.state == "finished":
-            end = _End(
-                "failed", "the procedure asked for less than was recorded; was it changed since? Nothing was sent"
-            )
+        end = _execute(procedure, should_stop, recall)
     except KeyboardInterrupt as error:
         end = _interrupted(error)
     except Exception as error:
@@ -133,11 +126,9 @@ def _recorded(
     finally:
         if recall is not None:
             recall.detach()
-        left, unsafe = _tried(procedure.shutdown), _make_safe(station)
+        end, safe = _made_safe(end, procedure, station)
         station.record_to(_closed)
         try:
-            end = end.after(left) if left else end
-            end = end.unsafe(unsafe) if unsafe else end
             logs.say(run_logs.end(end.state, end.reason, writer.rows, end.trace), "error" if end.trace else "info")
             path = writer.finish(end.state, reason=end.reason, traceback=end.trace, end_time=time_of_day())
         except StoreError as unpacked:
@@ -145,7 +136,25 @@ def _recorded(
             raise
         finally:
             writer.close()
-    return Result(path, cast(State, writer.state), writer.reason, writer.rows, unsafe is None)  # as the file says
+    return Result(path, cast(State, writer.state), writer.reason, writer.rows, safe)  # as the file says
+
+
+class _Before:
+    """The run that is continued. passed: s since its start, on a simulated bench as far as its cell has lived again: 0."""
+
+    def __init__(self, run: Run, station: Station) -> None:
+        self.run, self.station, self.since = run, station, resume.since(run)
+
+    def passed(self) -> float:
+        """Seconds since its start."""
+        return 0.0 if self.station.bench is not None else self.since()
+
+    def taken_over(self, writer: RunWriter, recorder: Recorder, read: Request | None) -> resume.Recall:
+        """Put its rows and notes into the new file, and what they answer in the instruments' place."""
+        writer.adopt(self.run, self.passed())
+        recall = resume.Recall(self.run, self.station, recorder, read, self.since)
+        recall.attach()
+        return recall
 
 
 @dataclass(frozen=True)
@@ -195,8 +204,8 @@ class _Hand:
                 self.writer.event("listener failed", {"listener": repr(listener), "error": repr(error)})
 
 
-def _execute(procedure: Procedure, should_stop: Callable[[], bool]) -> _End:
-    """Run the recipe; returns how it ended."""
+def _execute(procedure: Procedure, should_stop: Callable[[], bool], recall: resume.Recall | None) -> _End:
+    """Run the recipe; returns how it ended. One that is continued must at least ask for all that was recorded."""
     try:
         procedure.execute()
     except KeyboardInterrupt as error:
@@ -207,11 +216,20 @@ def _execute(procedure: Procedure, should_stop: Callable[[], bool]) -> _End:
         return _End("failed", f"{type(error).__name__}: {error}", traceback.format_exc())
     if should_stop():
         return _End("aborted", f"stopped in order by {getattr(should_stop, 'who', '') or 'the program that ran it'}")
+    if recall is not None and recall.recalling:
+        return _End("failed", "the procedure asked for less than was recorded; was it changed since? Nothing was sent")
     return _End("finished")
 
 
 def _interrupted(error: KeyboardInterrupt) -> _End:
     return _End("aborted", f"stopped at once by {error if error.args else 'the user (Ctrl-C)'}")
+
+
+def _made_safe(end: _End, procedure: Procedure, station: Station) -> tuple[_End, bool]:
+    """Run the recipe's shutdown, switch the outputs off; how the run ended after that, and whether they are surely off."""
+    left, unsafe = _tried(procedure.shutdown), _make_safe(station)
+    end = end.after(left) if left is not None else end
+    return (end if unsafe is None else end.unsafe(unsafe)), unsafe is None
 
 
 def _make_safe(station: Station) -> BaseException | None:

@@ -12,7 +12,7 @@ from pulse_fakes import kind_of
 from labctl import cards, plugins, runner, store
 from labctl.bench import SimBench, SimVisaLibrary
 from labctl.clocks import VirtualClock
-from labctl.contracts import Card, DeviceModel, SimulatedInstrument
+from labctl.contracts import Card, DeviceModel, FarSide
 from labctl.station import InstrumentConfig, Station, StationConfig
 
 #: few rows each, for every recipe with pulses or waits; done within seconds, or minutes, of simulated time
@@ -52,15 +52,13 @@ def cell_of(device: str | Card, seed: int | None) -> DeviceModel:
     return _model(card.model).from_card(card, seed)
 
 
-class Gate(SimulatedInstrument):
+class Gate(FarSide):
     """Stands before a simulated instrument: `meddle(number, message, feed)` answers every message, by default with the truth.
 
     feed() hands the message on and returns the reply.
     """
 
-    name = "gate"
-
-    def __init__(self, inner: SimulatedInstrument) -> None:
+    def __init__(self, inner: FarSide) -> None:
         self.inner = inner
         self.heard: list[bytes] = []
         self.meddle: Callable[[int, bytes, Callable[[], bytes]], bytes] = lambda number, message, feed: feed()
@@ -74,10 +72,6 @@ class Gate(SimulatedInstrument):
 
     def disconnect(self) -> None:
         self.inner.disconnect()
-
-    @classmethod
-    def build(cls, *arguments: object) -> "Gate":  # type: ignore[override]
-        raise NotImplementedError
 
 
 class Chain:

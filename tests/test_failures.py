@@ -10,7 +10,7 @@ import pytest
 from labctl import cards, plugins, runner, store
 from labctl.bench import SimBench, TcpDoor
 from labctl.clocks import VirtualClock
-from labctl.contracts import Block, SimulatedInstrument
+from labctl.contracts import Block, FarSide
 from labctl.procedure import Procedure
 from labctl.station import InstrumentConfig, Station, StationConfig
 
@@ -18,12 +18,10 @@ IVSweep = plugins.load("procedures", "iv-sweep", Procedure)  # type: ignore[type
 TIMEOUT = 0.25  # s of the wall's, of every reply
 
 
-class Faulty(SimulatedInstrument):
+class Faulty(FarSide):
     """Passes everything on to a simulated instrument until `fault` is set: then it is silent, or answers nonsense."""
 
-    name = "faulty"
-
-    def __init__(self, inner: SimulatedInstrument) -> None:
+    def __init__(self, inner: FarSide) -> None:
         self.inner = inner
         self.fault = ""
         self.heard: list[bytes] = []
@@ -42,10 +40,6 @@ class Faulty(SimulatedInstrument):
 
     def disconnect(self) -> None:
         self.inner.disconnect()
-
-    @classmethod
-    def build(cls, *arguments: object) -> "Faulty":  # type: ignore[override]
-        raise NotImplementedError
 
 
 @pytest.fixture

@@ -544,6 +544,7 @@ def test_a_forked_child_does_not_keep_a_dead_run_alive(tmp_path: Path) -> None:
 
     died = dead_after("iv-sweep", {"v_max": 0.4, "step": 0.1}, tmp_path / "a", 3)
     writer = store.RunWriter.create(tmp_path / "run.h5", died.header)
+    writer.event("a small frame", {})  # goes into mapped memory, which has a descriptor of its own
     read, write = os.pipe()
     child = os.fork()
     if child == 0:

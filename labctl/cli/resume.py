@@ -49,20 +49,18 @@ def command(
     """
     from labctl import resume, store
     from labctl.cli.recover import recover_dead
-    from labctl.cli.run import EXIT_CODES, check_rules, execute, report
+    from labctl.cli.run import EXIT_CODES, check_rules, execute, report, with_ledger
     from labctl.station import Station
 
     if path.suffix == ".jrn":
-        path = (
-            store.recover(path) if path.exists() else path.with_suffix(".h5")
-        )  # somebody may have packed it meanwhile
+        packed = path.with_suffix(".h5")  # somebody may have packed it meanwhile
+        path = store.recover(path) if path.exists() else packed
     recover_dead(path.parent)  # a resumed run of this one may have died, too
     run = store.read(path)
     procedure = procedure_of(run)
-    config = station_of(run, station_file)
+    config = with_ledger(station_of(run, station_file), ledger)
     resume.check(run)
     resume.check_station(run, config.name)
-    config = config if ledger is None else config.model_copy(update={"ledger": ledger})
     head = run.header
     check_rules(config, head.sample, head.procedure, procedure, path, touchdown, override_rules, resumed=True)
     with Station(config, run.header.sample, run.header.seed) as station:

@@ -147,17 +147,12 @@ def run_command(
     from labctl.runner import run_path
     from labctl.station import Station, limits
 
-    if touchdown and not sample.strip():
-        raise UsageError("--touchdown is counted for a cell: name it with --sample, e.g. --sample W12/D3-4/C5")
     procedure = kind()
     procedure.set(parse_settings(settings))
-    config = with_series(choose_station(station_file, sim), float(getattr(procedure, "series", 0.0)))
-    config = with_faults(config, faults)
-    config = config if ledger is None else config.model_copy(update={"ledger": ledger})
+    config = configured(procedure, choose_station(station_file, sim), faults, ledger)
     joined = limits(config, sample)
     procedure.preflight(joined)  # before anything is opened
-    if config.simulate and seed is None:
-        seed = secrets.randbelow(2**32)
+    seed = secrets.randbelow(2**32) if config.simulate and seed is None else seed
     recover_dead(out.parent if is_run_file(out) else out)
     path = out if is_run_file(out) else run_path(out, name, sample or (sim or config.name))
     check_rules(config, sample, name, procedure, path, touchdown, override_rules)  # likewise
@@ -194,6 +189,17 @@ def choose_station(station_file: Path | None, sim: str | None) -> StationConfig:
     return station.read(station_file) if station_file else station.simulated(sim or "")
 
 
+def configured(procedure: Procedure, config: StationConfig, faults: str, ledger: Path | None) -> StationConfig:
+    """The station `config` with what the procedure says of its circuit and what options ask for. Raises UsageError."""
+    config = with_series(config, float(getattr(procedure, "series", 0.0)))
+    return with_ledger(with_faults(config, faults), ledger)
+
+
+def with_ledger(config: StationConfig, ledger: Path | None) -> StationConfig:
+    """The same station with another ledger, if one is given."""
+    return config if ledger is None else config.model_copy(update={"ledger": ledger})
+
+
 def with_series(config: StationConfig, series: float) -> StationConfig:
     """The same station, a simulated cell with the resistance (ohm) in series that the procedure says is there."""
     if config.simulate is None or series == 0:
@@ -217,11 +223,13 @@ def check_rules(
     """Raise LimitError unless the rules on the history of `sample` allow the run; opens and sends nothing.
 
     Where there are rules, raises LedgerError, too, if that history can't be read, and says so if it is but a folder's. resumed:
-    the run goes on, and adds an unknown part of the procedure's plan.
+    the run goes on, and adds an unknown part of the procedure's plan. Raises UsageError for a touchdown on no named cell.
     """
     from labctl import ledger
     from labctl.station import ledger_file, rules, sample_path
 
+    if touchdown and not sample_path(sample):
+        raise UsageError("--touchdown is counted for a cell: name it with --sample, e.g. --sample W12/D3-4/C5")
     if not (ruled := rules(config, sample)):
         return
     file = ledger_file(config, path, ruled)

@@ -97,9 +97,8 @@ def _peak(values: FloatArray, believed: NDArray[np.bool_]) -> float:
 
 
 def _source_meter(rows: _Rows) -> Measured:
-    steps = (
-        rows.time.copy()
-    )  # these lines run after every test of a run: written for speed, not with np.diff and the like
+    # these lines run after every test of a run: written for speed, not with np.diff and the like
+    steps = rows.time.copy()
     steps[1:] -= rows.time[:-1]
     known = (steps >= 0) & (steps < math.inf)
     steps[~known] = 0.0

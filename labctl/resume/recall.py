@@ -21,12 +21,15 @@ _RAW = tuple(column.name for column in READING_COLUMNS)
 class Recall:
     """Answers the tests of a recipe from `run` until its record is used up, then lets the instruments of `station` work.
 
-    gap_read: a read of the cell before the first stimulus after the record, None for none; relive: the bench is a simulated
-    one whose cell has to live through the record again. `attach` puts it in place, `detach` takes it away.
+    gap_read: a read of the cell before the first stimulus after the record, None for none; elapsed: s since the start of the
+    run, by the time of day. `relive`: the bench is a simulated one whose cell has to live through the record again. `attach`
+    puts it in place, `detach` takes it away.
     """
 
-    def __init__(self, run: Run, station: Station, recorder: Recorder, gap_read: Request | None) -> None:
-        self.run, self.station = run, station
+    def __init__(
+        self, run: Run, station: Station, recorder: Recorder, gap_read: Request | None, elapsed: Callable[[], float]
+    ) -> None:
+        self.run, self.station, self.elapsed = run, station, elapsed
         self.time = 0.0  #: s since the start of the run, of what is being recalled
         self.recalling = True
         self.relive = station.bench is not None
@@ -40,14 +43,13 @@ class Recall:
                 "state_read() of the procedure is not declared a read (reads=True); it can't be asked again"
             )
         self._gap_read = gap_read
-        self._recorder = _Recorder(recorder, self, run.events)
+        self._recorder = _Recorder(recorder, run.events)
         self._began = station.clock.now()
         self._differs = 0
         self._real = station.clock
 
-    def attach(self, elapsed: Callable[[], float]) -> None:
-        """Stand between the recipe and the instruments. elapsed: s since the start of the run, by the time of day."""
-        self._elapsed = elapsed
+    def attach(self) -> None:
+        """Stand between the recipe and the instruments."""
         for part in self.station.parts:
             part.recall = self
         self.station.record_to(self._recorder)
@@ -154,7 +156,7 @@ class Recall:
         details: dict[str, Any] = {"run": self.run.header.uuid, "rows": len(self.run), "unknown": unknown(self.run)}
         details["cut_short"] = [item.note.id for item in self._answers if not item.complete]
         if not self.relive:
-            details["gap"] = max(0.0, self._elapsed() - last)
+            details["gap"] = max(0.0, self.elapsed() - last)
         if self._differs:
             details["simulated_differently"] = self._differs
         self._recorder.noted("resumed", details)
@@ -171,17 +173,13 @@ class Recall:
         }
         self._recorder.noted("state after the gap", means)
 
-    def elapsed(self) -> float:
-        """Seconds since the start of the run, by the time of day."""
-        return self._elapsed()
-
 
 class _Recorder:
     """The recorder of a resumed run: what the recipe says again of what is recorded is not written again."""
 
-    def __init__(self, recorder: Recorder, recall: Recall, events: list[Event]) -> None:
+    def __init__(self, recorder: Recorder, events: list[Event]) -> None:
         self.looking = False
-        self._recorder, self._recall = recorder, recall
+        self._recorder = recorder
         self._said = [(event.kind, dict(event.details)) for event in events]
 
     def stimulus(self, kind: str, details: Mapping[str, Any]) -> int:

@@ -53,6 +53,8 @@ class Journal:
 
     def leave_to_parent(self) -> None:
         """Close this process's descriptor of a journal that its parent writes: the lock must not outlive the parent."""
+        if self._out is not None:
+            self._out.close()  # mapped memory has a descriptor of its own
         for file in self._files:
             file.close()
 
