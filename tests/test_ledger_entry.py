@@ -229,6 +229,11 @@ def goes_on(earlier: Path, folder: Path, where: StationConfig, **options: Any) -
         return go(opened, folder, loop(4), earlier=store.read(earlier), **options)
 
 
+def continuing(ledger: Ledger, uuid: str) -> list[Line]:
+    """The lines of the runs that continue the run `uuid`, or one that does."""
+    return [line for line in ledger.lines() if uuid in line.continues.split()]
+
+
 def test_a_run_is_continued_once_wherever_the_files_are(tmp_path: Path) -> None:
     where = config().model_copy(update={"ledger": tmp_path / "cells.sqlite"})
     first = stopped(tmp_path / "a", where)
@@ -239,15 +244,15 @@ def test_a_run_is_continued_once_wherever_the_files_are(tmp_path: Path) -> None:
     assert second.state == "aborted"
     known = Ledger(tmp_path / "cells.sqlite")
     uuids = [store.read(result.path).header.uuid for result in (first, second)]
-    assert [line.uuid for line in known.continued_by(uuids[0])] == [uuids[1]]
+    assert [line.uuid for line in continuing(known, uuids[0])] == [uuids[1]]
     with pytest.raises(resume.ResumeError, match=r"b.run\.h5 continues this run already.*cells\.sqlite.*labctl resume"):
         goes_on(alone, tmp_path / "c", where)
     assert list((tmp_path / "c").glob("*")) == []
     third = goes_on(second.path, tmp_path / "c", where)
     assert third.state == "finished"
-    assert len(known.continued_by(uuids[0])) == 2
+    assert len(continuing(known, uuids[0])) == 2
     second.path.unlink()
-    known.put(*[dataclasses.replace(line, state="missing") for line in known.continued_by(uuids[0])])
+    known.put(*[dataclasses.replace(line, state="missing") for line in continuing(known, uuids[0])])
     with pytest.raises(resume.ResumeError, match="missing, so that nobody knows what it sent"):
         goes_on(alone, tmp_path / "d", where)
 
@@ -281,7 +286,7 @@ def test_a_ledger_of_version_1_gets_its_new_column(tmp_path: Path) -> None:
     old.close()
     assert book(tmp_path).lines() == [line]
     book(tmp_path).put(dataclasses.replace(line, uuid="v", continues="u"))
-    assert [found.uuid for found in book(tmp_path).continued_by("u")] == ["v"]
+    assert [found.uuid for found in continuing(book(tmp_path), "u")] == ["v"]
 
 
 # -- the command line -------------------------------------------------------------------------------------------------------

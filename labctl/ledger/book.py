@@ -6,9 +6,10 @@ import contextlib
 import math
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -79,14 +80,11 @@ class Ledger:
 
     def lines(self, cell: str | None = None, simulated: bool | None = None) -> list[Line]:
         """The lines of one cell, or of all, in the order in which the runs were begun; none where there is no ledger yet."""
-        if not self.path.exists():
-            return []
-        with self._open("rw") as connection:
-            return self._read(connection, cell, simulated) if self._is_ledger(connection) else []
+        return self._select(_wanted(cell, simulated))
 
-    def continued_by(self, uuid: str) -> list[Line]:
-        """The lines of the runs that continue the run `uuid`, or one that does."""
-        return [line for line in self.lines() if uuid in line.continues.split()]
+    def unsettled(self) -> list[Line]:
+        """The lines of runs that are under way or missing, as far as the ledger knows."""
+        return self._select({"state": (*UNDER_WAY, MISSING)})
 
     def total(self, cell: str, simulated: bool, without: str = "") -> Use:
         """What all runs did to a cell, those under way and missing as planned; without: uuid of a run to leave out."""
@@ -104,7 +102,9 @@ class Ledger:
         ContinuedAlready if the run that this one continues is continued by another.
         """
         with self._writing() as connection:
-            others = [other for other in self._read(connection, line.cell, line.simulated) if other.uuid != line.uuid]
+            others = [
+                other for other in self._read(connection, _wanted(line.cell, line.simulated)) if other.uuid != line.uuid
+            ]
             for earlier in line.continues.split()[-1:]:
                 self._check_first(earlier, others)
             found = total(other.use for other in others)
@@ -129,12 +129,18 @@ class Ledger:
         return self.path.parent / line.file
 
     # -- how -----------------------------------------------------------------------------------------------------------
-    def _read(self, connection: sqlite3.Connection, cell: str | None, simulated: bool | None) -> list[Line]:
-        given = {"cell": cell, "simulated": None if simulated is None else int(simulated)}
-        asked = {name: value for name, value in given.items() if value is not None}
-        where = f" WHERE {' AND '.join(f'{name} = ?' for name in asked)}" if asked else ""
+    def _select(self, wanted: Mapping[str, Sequence[Any]]) -> list[Line]:
+        if not self.path.exists():
+            return []
+        with self._open("rw") as connection:
+            return self._read(connection, wanted) if self._is_ledger(connection) else []
+
+    def _read(self, connection: sqlite3.Connection, wanted: Mapping[str, Sequence[Any]]) -> list[Line]:
+        """The lines in whose columns stands one of the values wanted there."""
+        tests = " AND ".join(f"{name} IN ({', '.join('?' * len(values))})" for name, values in wanted.items())
+        where = f" WHERE {tests}" if tests else ""
         order = f"SELECT {', '.join(_COLUMNS)} FROM runs{where} ORDER BY began, uuid"
-        return [self._line(row) for row in connection.execute(order, list(asked.values()))]
+        return [self._line(row) for row in connection.execute(order, list(chain.from_iterable(wanted.values())))]
 
     def _check_first(self, earlier: str, others: list[Line]) -> None:
         for other in others:
@@ -216,6 +222,11 @@ class Ledger:
                 names = connection.execute("SELECT DISTINCT holder FROM runs WHERE holder != ''").fetchall()
                 return f"; runs under way: {', '.join(str(name) for (name,) in names)}" if names else ""
         return ""
+
+
+def _wanted(cell: str | None, simulated: bool | None) -> dict[str, Sequence[Any]]:
+    found: dict[str, Sequence[Any]] = {} if cell is None else {"cell": (cell,)}
+    return found if simulated is None else {**found, "simulated": (int(simulated),)}
 
 
 _PUT = f"INSERT OR REPLACE INTO runs ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"

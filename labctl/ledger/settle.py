@@ -48,11 +48,7 @@ def settle(ledger: Ledger) -> list[str]:
 
     A run whose journal nobody writes any more died: it is recovered. One whose file is gone is kept, with what was planned.
     """
-    words: list[str] = []
-    for line in ledger.lines():
-        if line.state in UNDER_WAY or line.state == MISSING:
-            words += _settled(ledger, line)
-    return words
+    return [words for line in ledger.unsettled() for words in _settled(ledger, line)]
 
 
 def _settled(ledger: Ledger, line: Line) -> Iterator[str]:

@@ -5,7 +5,7 @@ with a log never ends a run: it is told once, and the run goes on without that l
 """
 
 from labctl.logs.lines import Entry
+from labctl.logs.pair import RunLogs
 from labctl.logs.reading import entries, parts, raw_lines
-from labctl.logs.run_logs import RunLogs
 
 __all__ = ["Entry", "RunLogs", "entries", "parts", "raw_lines"]
