@@ -108,6 +108,9 @@ class Nursery:
 
 @pytest.fixture(scope="module")
 def nursery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
+    for way in WAYS.values():  # compiles what simulates the cells: over TCP nobody waits as long as that may take
+        chain = Chain(way.device, seed=SEED)
+        assert chain.run(way.recipe, tmp_path_factory.mktemp("compiled"), dict(way.settings))[0].state == "finished"
     made = Nursery(tmp_path_factory.mktemp("locks"))
     victim = Victim(WAYS["pulses"], made, tmp_path_factory.mktemp("nursery") / "first")
     made.warm(**victim.task("run.h5"), warm=True)
