@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from pymeasure.experiment import BooleanParameter, FloatParameter, IntegerParameter, ListParameter
 from pymeasure.experiment import Procedure as PyMeasureProcedure
 
-from labctl.contracts import Block, Clock, Extracted, PulseSource, Recorder, Request, SourceMeter
+from labctl.contracts import Block, Clock, Extracted, PulseSource, Recorder, Request, Series, SourceMeter
 from labctl.errors import UsageError
 from labctl.quantities import Column, Limits, parse, show
 
@@ -211,6 +211,8 @@ class Procedure(PyMeasureProcedure):  # type: ignore[misc]
     cell: ClassVar[str] = "formed"
     #: the simulated device in the example of its help
     device: ClassVar[str] = "device-2"
+    #: the kinds of picture that show a run of this recipe, the first one unasked; see ``labctl plot --help``
+    pictures: ClassVar[tuple[str, ...]] = ()
     station: Station | None = None
     #: what `shutdown` could not do, if anything; the outputs may then still be on
     shutdown_error: Exception | None = None
@@ -263,6 +265,19 @@ class Procedure(PyMeasureProcedure):  # type: ignore[misc]
     @classmethod
     def extract(cls, columns: Mapping[str, NDArray[Any]]) -> list[Extracted]:
         """The numbers a run of this recipe is about, from its table; none by default."""
+        return []
+
+    @classmethod
+    def analyze(cls, columns: Mapping[str, NDArray[Any]]) -> list[Extracted]:
+        """Everything that can be said of a run, definition beside definition, marked with their methods; by default `extract`.
+
+        columns: the run's table, dtype as declared. What flagged rows would say is left out and counted.
+        """
+        return cls.extract(columns)
+
+    @classmethod
+    def series(cls, columns: Mapping[str, NDArray[Any]]) -> list[Series]:
+        """The quantities that differ from cycle to cycle, for distributions within and among cells; none by default."""
         return []
 
     @classmethod

@@ -19,7 +19,7 @@ from labctl.contracts.simulation import (
     SimulatedInstrument,
 )
 from labctl.contracts.source_meter import SourceMeter
-from labctl.contracts.values import Block, Extracted, FloatArray, NoRecorder, Reading, Recorder, Status
+from labctl.contracts.values import Block, Extracted, FloatArray, NoRecorder, Reading, Recorder, Series, Status
 
 __all__ = [
     "OUTPUT_RESISTANCE",
@@ -47,6 +47,7 @@ __all__ = [
     "Request",
     "Response",
     "Sampling",
+    "Series",
     "SimulatedInstrument",
     "SourceMeter",
     "Status",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -76,7 +77,10 @@ class Block:
 class Extracted:
     """A number drawn from rows, with its definition.
 
-    uncertainty: standard uncertainty in the unit of the value, NaN where none can be given; rows: those it rests on.
+    uncertainty: standard uncertainty in the unit of the value, NaN where none can be given; rows: those it rests on, places in
+    the arrays given (a range where they are many); interval: ends of the 95 % confidence interval, NaN where none is stated
+    (an end may be infinite: a bound on one side); excluded: rows left out because their status is not normal; method: which
+    definition in which version, as "V_set/steepest@1" (see `labctl.analysis.methods`).
     """
 
     name: str
@@ -84,7 +88,34 @@ class Extracted:
     unit: str
     uncertainty: float
     definition: str
-    rows: tuple[int, ...] = ()
+    rows: Sequence[int] = ()
+    interval: tuple[float, float] = (math.nan, math.nan)
+    excluded: int = 0
+    method: str = ""
+
+
+@dataclass(frozen=True)
+class Series:
+    """One quantity over the cycles (or cells) of a run: what a distribution is made of.
+
+    cycles: shape (n,), the number of each; values: shape (n,), in `unit`, NaN where the cycle shows none; censored: shape (n,),
+    True where the value is only a bound (the quantity is beyond it, away from 0: the cell did not switch up to there);
+    definition, method, excluded: as of `Extracted`.
+    """
+
+    name: str
+    unit: str
+    cycles: NDArray[np.int64]
+    values: FloatArray
+    censored: NDArray[np.bool_]
+    definition: str
+    method: str = ""
+    excluded: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.cycles.shape == self.values.shape == self.censored.shape or self.values.ndim != 1:
+            shapes = (self.cycles.shape, self.values.shape, self.censored.shape)
+            raise ValueError(f"cycles, values and censored of a series must be 1-D and equally long, not {shapes}")
 
 
 class Recorder(Protocol):
