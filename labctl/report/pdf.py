@@ -1,0 +1,168 @@
+"""Write a report as PDF: the same sections, tables and pictures, on A4 pages with numbers."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from fpdf import FPDF
+from fpdf.enums import TableBordersLayout, XPos, YPos
+from fpdf.fonts import FontFace
+
+from labctl.logs.lines import visible
+from labctl.outputs import write_whole
+from labctl.report import document as doc
+
+FONT, MARGIN, LEADING = (
+    "DejaVu",
+    18.0,
+    4.6,
+)  #: mm; the fonts come with matplotlib and have every letter of units and names
+SIZES = {"title": 17, "section": 12, "text": 9, "small": 7.5}  #: points
+INK, SOFT = (27, 31, 36), (87, 96, 106)
+SHADES = {"fail": (253, 236, 234), "warn": (255, 248, 229)}
+DPI = 300.0  #: of pictures that don't say
+HIGHEST = 0.6  #: share of the page a picture may take
+
+
+class _Pages(FPDF):
+    """A4 pages with the report's name and the number of the page at their foot."""
+
+    def __init__(self, title: str) -> None:
+        super().__init__(format="A4")
+        self.foot = title
+        self.set_margin(MARGIN)
+        self.set_auto_page_break(True, MARGIN)
+        self.set_title(title)
+        self.set_creator("labctl")
+        for style, name in (("", "DejaVuSans"), ("B", "DejaVuSans-Bold")):
+            self.add_font(FONT, style, str(_fonts() / f"{name}.ttf"))
+        self.add_font("Mono", "", str(_fonts() / "DejaVuSansMono.ttf"))
+
+    def footer(self) -> None:
+        """Called by FPDF for every page."""
+        self.set_y(-12)
+        self.set_font(FONT, "", SIZES["small"])
+        self.set_text_color(*SOFT)
+        self.cell(0, 4, f"{self.foot[:100]}    {self.page_no()}/{{nb}}", align="R")
+        self.set_text_color(*INK)
+
+
+def write(document: doc.Document, path: Path) -> Path:
+    """Write `document` to `path` (whole or not at all); returns `path`. Raises OSError."""
+    return write_whole(path, data(document))
+
+
+def data(document: doc.Document) -> bytes:
+    """The PDF file."""
+    pages = _Pages(visible(document.title))
+    pages.add_page()
+    _line(pages, document.title, "title", "B")
+    if document.subtitle:
+        pages.set_text_color(*SOFT)
+        _line(pages, document.subtitle, "text")
+        pages.set_text_color(*INK)
+    for section in document.sections:
+        _room(pages, 30)
+        pages.ln(5)
+        pages.start_section(visible(section.title)[:200])
+        _line(pages, section.title, "section", "B")
+        for block in section.blocks:
+            _WRITERS[type(block)](pages, block)
+    return bytes(pages.output())
+
+
+def _words(pages: _Pages, block: doc.Words) -> None:
+    _line(pages, block.text, "text")
+    pages.ln(1)
+
+
+def _facts(pages: _Pages, block: doc.Facts) -> None:
+    _grid(pages, [], block.items, (1.0, 5.0), (), ())
+
+
+def _table(pages: _Pages, block: doc.Table) -> None:
+    if block.caption:
+        pages.set_text_color(*SOFT)
+        _line(pages, block.caption, "small")
+        pages.set_text_color(*INK)
+    _grid(pages, block.head, block.rows, _widths(block), block.marks, block.numbers)
+
+
+def _figure(pages: _Pages, block: doc.Figure) -> None:
+    from PIL import Image
+
+    with Image.open(io.BytesIO(block.png)) as image:
+        shape = image.height / image.width
+        own = image.width / float(image.info.get("dpi", (DPI, DPI))[0]) * 25.4
+    wide = min(own, pages.epw, HIGHEST * pages.eph / shape)
+    _room(pages, wide * shape + 16)
+    pages.image(
+        io.BytesIO(block.png),
+        x=pages.l_margin + (pages.epw - wide) / 2,
+        w=wide,
+        alt_text=visible(block.alt or block.title),
+    )
+    pages.ln(1)
+    _line(pages, f"{block.title}  {block.caption}", "small")
+    if block.command:
+        pages.set_font("Mono", "", SIZES["small"])
+        pages.multi_cell(0, LEADING * 0.9, visible(block.command), align="L", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+    pages.ln(3)
+
+
+_WRITERS: dict[type, Any] = {doc.Words: _words, doc.Facts: _facts, doc.Table: _table, doc.Figure: _figure}
+
+
+def _grid(
+    pages: _Pages,
+    head: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    widths: Sequence[float],
+    marks: Sequence[str],
+    numbers: Sequence[int],
+) -> None:
+    if not rows:
+        return
+    pages.set_font(FONT, "", SIZES["small"])
+    align = tuple("RIGHT" if place in numbers else "LEFT" for place in range(len(widths)))
+    layout = TableBordersLayout.HORIZONTAL_LINES if head else TableBordersLayout.NONE
+    with pages.table(
+        col_widths=tuple(widths), text_align=align, line_height=LEADING * 0.85, borders_layout=layout, padding=0.8,
+        first_row_as_headings=bool(head), headings_style=FontFace(emphasis="BOLD"),
+    ) as table:  # fmt: skip
+        if head:
+            table.row([visible(cell) for cell in head])
+        for number, row in enumerate(rows):
+            mark = marks[number] if marks else ""
+            style = FontFace(fill_color=SHADES[mark]) if mark in SHADES else None
+            table.row([visible(cell) for cell in row], style=style)
+    pages.ln(2)
+
+
+def _widths(block: doc.Table) -> list[float]:
+    """Shares of the page's width by what the columns hold: the longest word must fit, long texts wrap."""
+    columns = list(zip(block.head, *block.rows, strict=True))
+    longest = [max((len(word) for cell in column for word in cell.split() or [""]), default=1) for column in columns]
+    typical = [sorted(len(cell) for cell in column)[len(column) * 3 // 4] for column in columns]
+    return [max(4.0, min(word, 24), min(usual, 60) ** 0.8) for word, usual in zip(longest, typical, strict=True)]
+
+
+def _line(pages: _Pages, text: str, size: str, style: str = "") -> None:
+    pages.set_font(FONT, style, SIZES[size])
+    height = LEADING * SIZES[size] / SIZES["text"]
+    pages.multi_cell(0, height, visible(text), align="L", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+
+
+def _room(pages: _Pages, height: float) -> None:
+    """Begin a new page where less than `height` (mm) is left on this one."""
+    if pages.get_y() + height > pages.h - MARGIN:
+        pages.add_page()
+
+
+def _fonts() -> Path:
+    import matplotlib
+
+    return Path(matplotlib.get_data_path()) / "fonts" / "ttf"
