@@ -15,9 +15,10 @@ from labctl.store.header import PlotSpec, RunHeader
 from labctl.store.journal import being_written
 from labctl.store.model import Ending, Event, Run, Stimulus
 from labctl.store.recovery import orphans, recover, under_way
+from labctl.store.sliced import SlicedRun, open_sliced
 from labctl.store.writer import RunWriter
 
 __all__ = [
-    "EmptyJournal", "Ending", "Event", "NameTaken", "PlotSpec", "Run", "RunHeader", "RunWriter", "Stimulus", "StoreError",
-    "being_written", "is_dead", "orphans", "read", "read_header", "recover", "under_way",
+    "EmptyJournal", "Ending", "Event", "NameTaken", "PlotSpec", "Run", "RunHeader", "RunWriter", "SlicedRun", "Stimulus",
+    "StoreError", "being_written", "is_dead", "open_sliced", "orphans", "read", "read_header", "recover", "under_way",
 ]  # fmt: skip

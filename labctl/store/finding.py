@@ -24,12 +24,12 @@ def read(path: Path) -> Run:
     the run file of a journal is there, that is read.
     Raises StoreError if it is missing, neither of the two, damaged, or of a newer format.
     """
-    return read_as_named(_standing_in(Path(path), pack=True))
+    return read_as_named(standing_in(Path(path), pack=True))
 
 
 def read_header(path: Path) -> RunHeader:
     """Only the header of the run at `path`, as `read` finds it; nothing is packed. Raises StoreError."""
-    return header_as_named(_standing_in(Path(path), pack=False))
+    return header_as_named(standing_in(Path(path), pack=False))
 
 
 def is_dead(journal: Path) -> bool:
@@ -47,7 +47,7 @@ def is_dead(journal: Path) -> bool:
     return empty or header_as_named(journal).holder.get("host", "") in ("", platform.node())
 
 
-def _standing_in(path: Path, pack: bool) -> Path:
+def standing_in(path: Path, pack: bool) -> Path:
     """The file to read for `path`: itself, or its journal, or what that is packed into, where only the journal is there."""
     try:
         there = path.lstat() is not None

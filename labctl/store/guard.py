@@ -33,13 +33,18 @@ def group(parent: Any, name: str) -> Any:
 
 def numbers(parent: Any, name: str, dtype: str, length: int | None = None) -> NDArray[Any]:
     """A 1-D array of `dtype` ("float64", "int64"), of `length` items if that is given."""
+    array: NDArray[Any] = source(parent, name, dtype, length)[...].astype(dtype, copy=False)
+    return array
+
+
+def source(parent: Any, name: str, dtype: str, length: int | None = None) -> Any:
+    """The dataset behind `numbers`, of which nothing is read yet."""
     found = _dataset(parent, name)
     wanted = np.dtype(dtype)
     if found.dtype.kind != wanted.kind or found.dtype.itemsize != wanted.itemsize:
         raise ValueError(f"{_place(parent, name)} holds {found.dtype}, not {dtype}")
     _check_shape(found, length, _place(parent, name))
-    array: NDArray[Any] = found[...].astype(dtype, copy=False)
-    return array
+    return found
 
 
 def length(parent: Any, name: str) -> int:

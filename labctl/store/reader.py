@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,13 +28,45 @@ T = TypeVar("T")
 
 def read_as_named(path: Path) -> Run:
     """Read the run file or journal at `path` itself. Raises StoreError."""
-    run = _from_hdf5(path, _whole) if _is_hdf5(path) else _from_journal(path)
+    run = _from_hdf5(path, _whole) if is_hdf5(path) else _from_journal(path)
     return dataclasses.replace(run, path=path)
+
+
+@contextmanager
+def table_as_named(path: Path) -> Iterator[tuple[RunHeader, dict[str, Any], int]]:
+    """Header, datasets by column and number of rows of the run file at `path`, open meanwhile. Raises StoreError."""
+    import h5py
+
+    with ExitStack() as open_files:
+        try:
+            heaps.check(path)
+            file = open_files.enter_context(h5py.File(path, "r"))
+            _check_version(path, file)
+            found = _sources(file)
+        except StoreError:
+            raise
+        except _DAMAGE as error:
+            raise _damaged(path, error) from error
+        yield found
+
+
+def _sources(file: Any) -> tuple[RunHeader, dict[str, Any], int]:
+    from labctl.store import guard
+
+    header = _header(file)
+    data = guard.group(guard.group(file, "entry"), "data")
+    rows = guard.length(data, header.columns[0].name)
+    return header, {c.name: guard.source(data, c.name, c.dtype, rows) for c in header.columns}, rows
+
+
+def _damaged(path: Path, error: Exception) -> StoreError:
+    why = " ".join(str(error).split())[:_WHY] or type(error).__name__
+    return StoreError(f"{path} is damaged, not written by labctl, or held by another program ({why})")
 
 
 def header_as_named(path: Path) -> RunHeader:
     """Only the header of the run file or journal at `path` itself. Raises StoreError."""
-    if _is_hdf5(path):
+    if is_hdf5(path):
         return _from_hdf5(path, _header)
     try:
         with path.open("rb") as file:
@@ -49,7 +82,8 @@ def identify(path: Path) -> tuple[str, int]:
     return _from_hdf5(path, _identity)
 
 
-def _is_hdf5(path: Path) -> bool:
+def is_hdf5(path: Path) -> bool:
+    """Whether `path` is an HDF5 file, and not a journal. Raises StoreError for anything else."""
     start = _first_bytes(path)
     if start == _HDF5:
         return True
@@ -104,8 +138,7 @@ def _from_hdf5(path: Path, take: Callable[[Any], T]) -> T:
     except StoreError:
         raise
     except _DAMAGE as error:
-        why = " ".join(str(error).split())[:_WHY] or type(error).__name__
-        raise StoreError(f"{path} is damaged, not written by labctl, or held by another program ({why})") from error
+        raise _damaged(path, error) from error
 
 
 def _check_version(path: Path, file: Any) -> None:
