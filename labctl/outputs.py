@@ -18,7 +18,7 @@ def check_free(path: Path, force: bool = False) -> None:
 
 
 def write_whole(path: Path, data: bytes) -> Path:
-    """Write `data` to `path`, replacing what was there, whole or not at all; makes its folder. Returns `path`. Raises OSError."""
+    """Write `data` to `path`, replacing what was there, whole or not at all; makes its folder. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.", suffix=".part")
     try:

@@ -17,6 +17,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, cast
 
+import numpy as np
 from numpy.typing import NDArray
 from pymeasure.experiment import BooleanParameter, FloatParameter, IntegerParameter, ListParameter
 from pymeasure.experiment import Procedure as PyMeasureProcedure
@@ -220,6 +221,9 @@ class Procedure(PyMeasureProcedure):  # type: ignore[misc]
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls.DATA_COLUMNS = [column.heading for column in cls.columns]
+        hidden = [name for name in cls.declared() if not isinstance(getattr(cls, name), (Number, Count, Choice, Flag))]
+        if hidden:  # PyMeasure would drop the parameter without a word
+            raise TypeError(f"{cls.__name__}.{hidden[0]} hides the parameter {hidden[0]!r}; call it something else")
 
     def __init__(self, **values: Any) -> None:
         self._parameters: dict[str, Any] = {}  # PyMeasure's own default is one dict shared by every class
@@ -276,9 +280,22 @@ class Procedure(PyMeasureProcedure):  # type: ignore[misc]
         return cls.extract(columns)
 
     @classmethod
-    def series(cls, columns: Mapping[str, NDArray[Any]]) -> list[Series]:
+    def per_cycle(cls, columns: Mapping[str, NDArray[Any]]) -> list[Series]:
         """The quantities that differ from cycle to cycle, for distributions within and among cells; none by default."""
         return []
+
+    @classmethod
+    def analyze_slices(cls, tables: Iterable[Mapping[str, NDArray[Any]]]) -> tuple[list[Extracted], list[Series]]:
+        """What `analyze` and `per_cycle` say of a table that comes in slices, in order, each of whole cycles.
+
+        By default they are put together first; a recipe whose runs grow large takes them one by one instead.
+        """
+        parts = list(tables)
+        names = [column.name for column in cls.columns]
+        whole = (
+            parts[0] if len(parts) == 1 else {name: np.concatenate([part[name] for part in parts]) for name in names}
+        )
+        return cls.analyze(whole), cls.per_cycle(whole)
 
     @classmethod
     def declared(cls) -> dict[str, Any]:

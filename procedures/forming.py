@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from labctl.analysis import switching
-from labctl.contracts import READING_COLUMNS, Acquisition, Block, Extracted, FloatArray, Status, Sweep
+from labctl.analysis import reads, switching
+from labctl.contracts import READING_COLUMNS, Acquisition, Block, Extracted, FloatArray, Series, Status, Sweep
 from labctl.procedure import Choice, Number, ParameterError, Plot, Procedure, Station, levels_between
 from labctl.quantities import Column
 
@@ -57,6 +57,7 @@ class Forming(Procedure):
 
     columns = (*READING_COLUMNS, Column("segment", "", "int64", "1 ramp, 0 read"))
     plot = Plot("level", "current", log=True)
+    pictures = ("iv",)
     cell = "pristine"
 
     def check(self) -> None:
@@ -122,6 +123,23 @@ class Forming(Procedure):
         ramp = columns["segment"] == 1
         found = switching.threshold_voltage(columns["level"][ramp], columns["current"][ramp], "V_form")
         return [found] if found else []
+
+    @classmethod
+    def analyze(cls, columns: Mapping[str, NDArray[Any]]) -> list[Extracted]:
+        """The forming voltage by every definition, and the resistance read afterwards."""
+        read = (columns["segment"] == 0) & reads.usable(columns["status"])
+        after = switching.read_resistance(columns["voltage"][read], columns["current"][read], "R after forming")
+        return [*switching.forming(cls._ramp(columns)), *([after] if after else [])]
+
+    @classmethod
+    def per_cycle(cls, columns: Mapping[str, NDArray[Any]]) -> list[Series]:
+        """The forming voltage, for distributions among cells; a bound where the ramp ended first."""
+        return [item for item in (switching.forming_series(cls._ramp(columns)),) if item is not None]
+
+    @staticmethod
+    def _ramp(columns: Mapping[str, NDArray[Any]]) -> switching.HalfLoop:
+        ramp = columns["segment"] == 1
+        return switching.HalfLoop.of({name: column[ramp] for name, column in columns.items()})
 
     def verdict(self, level: float | None, rows: int) -> tuple[str, dict[str, float]]:
         """What happened, as an event; level: V at which the cell conducted, None for never; rows: of the ramp there are."""

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from labctl.analysis import switching
-from labctl.contracts import READING_COLUMNS, Acquisition, Block, Extracted, FloatArray, Status, Sweep
+from labctl.analysis import loops, switching
+from labctl.contracts import READING_COLUMNS, Acquisition, Block, Extracted, FloatArray, Series, Status, Sweep
 from labctl.procedure import Choice, Count, Number, ParameterError, Plot, Procedure, Station, levels_between
 from labctl.quantities import Column
 
@@ -92,6 +93,7 @@ class IVSweep(Procedure):
         Column("segment", "", "int64", "1 positive half loop, -1 negative, 2 and -2 the reads after them"),
     )
     plot = Plot("level", "current", log=True)
+    pictures = ("iv", "cycles", "cdf", "fn")
 
     def check(self) -> None:
         """Refuse loops without points, steps larger than the peak, reversed log ranges, reads beyond the peaks."""
@@ -189,6 +191,31 @@ class IVSweep(Procedure):
             switching.over_cycles([switching.reset_voltage(c["level"], c["current"]) for c in down], len(down)),
         ]
         return [item for item in (*found, *cls.states(columns)) if item is not None]
+
+    @classmethod
+    def analyze(cls, columns: Mapping[str, NDArray[Any]]) -> list[Extracted]:
+        """Every definition of where either polarity switches on and off, on/off, resistances, window, self-compliance."""
+        return cls._loops([columns]).found()
+
+    @classmethod
+    def per_cycle(cls, columns: Mapping[str, NDArray[Any]]) -> list[Series]:
+        """Switching voltages, on/off, resistances and window, cycle by cycle."""
+        return cls._loops([columns]).series()
+
+    @classmethod
+    def analyze_slices(cls, tables: Iterable[Mapping[str, NDArray[Any]]]) -> tuple[list[Extracted], list[Series]]:
+        """The same in one pass, in the memory of one slice."""
+        run = cls._loops(tables)
+        return run.found(), run.series()
+
+    @staticmethod
+    def _loops(tables: Iterable[Mapping[str, NDArray[Any]]]) -> switching.LoopRun:
+        """All loops, read at the voltage the run's own reads were made at, if its first slice has any."""
+        slices = iter(tables)
+        first = next(slices)
+        starts = (rows.start for rows in loops.stretches(first))
+        read = next((float(first["level"][row]) for row in starts if abs(first["segment"][row]) == 2), 0.0)
+        return switching.of_tables(chain([first], slices), read=read)
 
     @staticmethod
     def states(columns: Mapping[str, NDArray[Any]]) -> list[Extracted | None]:

@@ -11,9 +11,19 @@ from numpy.typing import NDArray
 
 from labctl.analysis import switching, volatility
 from labctl.analysis.volatility import Verdict
-from labctl.contracts import READING_COLUMNS, Acquisition, Block, Extracted, FloatArray, SourceMeter, Status, Sweep
+from labctl.contracts import (
+    READING_COLUMNS,
+    Acquisition,
+    Block,
+    Extracted,
+    FloatArray,
+    Series,
+    SourceMeter,
+    Status,
+    Sweep,
+)
 from labctl.procedure import Choice, Count, Number, ParameterError, Plot, Procedure, Station, levels_between
-from labctl.quantities import Column
+from labctl.quantities import Column, show
 from labctl.recipe_parts import half_loop
 
 FORMING, LOOP, RESET = 0, 1, -1
@@ -69,6 +79,7 @@ class Volatility(Procedure):
         Column("segment", "", "int64", "0 forming ramp, 1 loop, -1 reset"),
     )
     plot = Plot("level", "current", log=True)
+    pictures = ("iv", "cdf")
     cell = "pristine"
     device = "device-3"
 
@@ -188,3 +199,23 @@ class Volatility(Procedure):
             found.append(volatility.share(mine, float(compliance), switched))
             switched = switched or any(volatility.switches(loop) for loop in mine)
         return [item for item in found if item is not None]
+
+    @classmethod
+    def analyze(cls, columns: Mapping[str, NDArray[Any]]) -> list[Extracted]:
+        """The verdicts, and for each compliance every definition of where the loops switch, with on/off and self-compliance."""
+        return [*cls.extract(columns), *(item for each in cls._loops(columns) for item in each.found())]
+
+    @classmethod
+    def per_cycle(cls, columns: Mapping[str, NDArray[Any]]) -> list[Series]:
+        """What differs from loop to loop, compliance by compliance."""
+        return [item for each in cls._loops(columns) for item in each.series()]
+
+    @staticmethod
+    def _loops(columns: Mapping[str, NDArray[Any]]) -> list[switching.HalfLoops]:
+        """The loops at each compliance, in the order of the compliances."""
+        found: dict[float, switching.HalfLoops] = {}
+        for loop in switching.by_cycle(columns, LOOP):
+            compliance = float(loop["compliance"][0])
+            mine = found.setdefault(compliance, switching.HalfLoops(suffix=f" at {show(compliance, 'A')}"))
+            mine.add(int(loop["cycle"][0]), switching.HalfLoop.of(loop))
+        return [found[compliance] for compliance in sorted(found)]

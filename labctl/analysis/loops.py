@@ -5,13 +5,14 @@ One pass over the key columns, whatever their number: the time does not grow wit
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+PIECE = 65_536  #: rows looked at at once: the memory that takes does not grow with the table
 Table = Mapping[str, NDArray[Any]]
 
 
@@ -24,10 +25,12 @@ def stretches(columns: Table, keys: Sequence[str] = ("cycle", "segment")) -> lis
     rows = len(next(iter(columns.values()), ()))
     if rows == 0:
         return []
-    edges = np.zeros(rows - 1, dtype=bool)
-    for key in there:
-        edges |= key[1:] != key[:-1]
-    cuts = [0, *(np.flatnonzero(edges) + 1).tolist(), rows]
+    cuts = [0]
+    for start in range(0, rows - 1, PIECE):
+        pieces = [key[start : start + PIECE + 1] for key in there]
+        changes = [np.flatnonzero(piece[1:] != piece[:-1]) for piece in pieces]
+        cuts += (np.unique(np.concatenate(changes)) + start + 1).tolist() if changes else []
+    cuts.append(rows)
     return [slice(a, b) for a, b in pairwise(cuts)]
 
 
@@ -41,3 +44,26 @@ def of_segment(columns: Table, segment: int) -> Iterator[slice]:
     for rows in stretches(columns):
         if columns["segment"][rows.start] == segment:
             yield rows
+
+
+def joined(tables: Iterable[Table], keys: Sequence[str] = ("cycle", "segment")) -> Iterator[dict[str, NDArray[Any]]]:
+    """The stretches of a table that comes in slices, each whole: one that runs on in the next slice is put together.
+
+    Views where a stretch lies within one slice. In memory: the slice, and the stretch that is not at its end yet.
+    """
+    waiting: list[dict[str, NDArray[Any]]] = []
+    for table in tables:
+        for rows in stretches(table, keys):
+            piece = part(table, rows)
+            if waiting and any(waiting[0][key][0] != piece[key][0] for key in keys if key in piece):
+                yield _one(waiting)
+                waiting = []
+            waiting.append(piece)
+    if waiting:
+        yield _one(waiting)
+
+
+def _one(pieces: list[dict[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:
+    if len(pieces) == 1:
+        return pieces[0]
+    return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}

@@ -14,11 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labctl.analysis import switching
+from labctl.analysis.methods import method
+from labctl.analysis.switching.many import ON, SMALL
 from labctl.contracts import Extracted
 from labctl.quantities import show
-
-ON = 1e-8  #: S; a cell with at least this conductance at small voltage is on: guess, a hundred times a leak of 1e-10 S
-SMALL = (0.1, 0.3)  #: shares of the peak at which the conductance before any switch is looked at: guess
 
 
 class Verdict(Enum):
@@ -75,6 +74,7 @@ def judge(loops: Sequence[Loop], switched: bool) -> Verdict | None:
     return Verdict.NONVOLATILE if switched or switches(loops[0]) else Verdict.CONDUCTS
 
 
+@method("volatility/share-switching-anew")
 def share(loops: Sequence[Loop], compliance: float, switched: bool) -> Extracted | None:
     """How many of the later loops at `compliance` (A) switch on anew, with the verdict in the name; switched: as `judge`."""
     verdict = judge(loops, switched)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from labctl.store.model import Run
+from labctl.store.sliced import AT_ONCE, SlicedRun
 
 
 def of_file(path: Path) -> str:
@@ -16,7 +20,7 @@ def of_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def of_data(run: Run) -> str:
+def of_data(run: Run | SlicedRun) -> str:
     """The SHA-256 of a run's table: for each column its name, NUL, its dtype, NUL, and its values, little-endian.
 
     The same for the journal, the run file and a copy packed anew.
@@ -24,5 +28,14 @@ def of_data(run: Run) -> str:
     digest = hashlib.sha256()
     for column in run.header.columns:
         digest.update(f"{column.name}\0{column.dtype}\0".encode())
-        digest.update(np.ascontiguousarray(run[column.name], np.dtype(column.dtype).newbyteorder("<")).tobytes())
+        for part in _parts(run, column.name):
+            digest.update(np.ascontiguousarray(part, np.dtype(column.dtype).newbyteorder("<")).tobytes())
     return digest.hexdigest()
+
+
+def _parts(run: Run | SlicedRun, name: str) -> Iterator[NDArray[Any]]:
+    if isinstance(run, SlicedRun):
+        for start in range(0, len(run), AT_ONCE):
+            yield run.part(start, start + AT_ONCE, [name])[name]
+    else:
+        yield run[name]

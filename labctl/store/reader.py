@@ -33,8 +33,8 @@ def read_as_named(path: Path) -> Run:
 
 
 @contextmanager
-def table_as_named(path: Path) -> Iterator[tuple[RunHeader, dict[str, Any], int]]:
-    """Header, datasets by column and number of rows of the run file at `path`, open meanwhile. Raises StoreError."""
+def table_as_named(path: Path) -> Iterator[tuple[RunHeader, Ending, dict[str, Any], int]]:
+    """Header, ending, datasets by column and number of rows of the run file at `path`, open meanwhile. Raises StoreError."""
     import h5py
 
     with ExitStack() as open_files:
@@ -50,13 +50,14 @@ def table_as_named(path: Path) -> Iterator[tuple[RunHeader, dict[str, Any], int]
         yield found
 
 
-def _sources(file: Any) -> tuple[RunHeader, dict[str, Any], int]:
+def _sources(file: Any) -> tuple[RunHeader, Ending, dict[str, Any], int]:
     from labctl.store import guard
 
     header = _header(file)
-    data = guard.group(guard.group(file, "entry"), "data")
+    entry = guard.group(file, "entry")
+    data = guard.group(entry, "data")
     rows = guard.length(data, header.columns[0].name)
-    return header, {c.name: guard.source(data, c.name, c.dtype, rows) for c in header.columns}, rows
+    return header, _ending(entry), {c.name: guard.source(data, c.name, c.dtype, rows) for c in header.columns}, rows
 
 
 def _damaged(path: Path, error: Exception) -> StoreError:

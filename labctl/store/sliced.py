@@ -15,6 +15,7 @@ from labctl.store import reader
 from labctl.store.errors import StoreError
 from labctl.store.finding import standing_in
 from labctl.store.header import RunHeader
+from labctl.store.model import Ending, State
 from labctl.store.replay import CHUNK
 
 Table = dict[str, NDArray[Any]]
@@ -24,13 +25,20 @@ AT_ONCE = 8 * CHUNK  #: rows read in one go: whole chunks of the file
 class SlicedRun:
     """The header of a run and its table, of which only what is asked for is read."""
 
-    def __init__(self, header: RunHeader, sources: dict[str, Any], rows: int) -> None:
+    def __init__(self, header: RunHeader, ending: Ending, sources: dict[str, Any], rows: int, path: Path) -> None:
         self.header = header
+        self.ending = ending
+        self.path = path
         self._sources = sources
         self._rows = rows
 
     def __len__(self) -> int:
         return self._rows
+
+    @property
+    def state(self) -> State:
+        """ "finished", "aborted", "failed", "died" or "running"."""
+        return self.ending.state
 
     def part(self, start: int, stop: int, names: Sequence[str] | None = None) -> Table:
         """Rows `start` to `stop` of the columns `names`, all by default. Raises StoreError for damage, KeyError for a name."""
@@ -65,7 +73,7 @@ def open_sliced(path: Path) -> Iterator[SlicedRun]:
     found = standing_in(Path(path), pack=True)
     if not reader.is_hdf5(found):
         run = reader.read_as_named(found)
-        yield SlicedRun(run.header, dict(run.columns), len(run))
+        yield SlicedRun(run.header, run.ending, dict(run.columns), len(run), found)
         return
-    with reader.table_as_named(found) as (header, datasets, rows):
-        yield SlicedRun(header, datasets, rows)
+    with reader.table_as_named(found) as (header, ending, datasets, rows):
+        yield SlicedRun(header, ending, datasets, rows, found)

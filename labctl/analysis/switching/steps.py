@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from labctl.analysis import loops
+from labctl.analysis.methods import method
 from labctl.contracts import Extracted, FloatArray
 
 Rows = NDArray[np.int64]
@@ -24,6 +26,7 @@ LEAST_STEP = (
 LEAST_RESET = float(np.log10(1.5))  #: decades; a gradual reset has no larger single step: guess
 
 
+@method("V_set/largest-step")
 def threshold_voltage(
     level: FloatArray, current: FloatArray, name: str = "V_th", floor: float = FLOOR
 ) -> Extracted | None:
@@ -33,13 +36,14 @@ def threshold_voltage(
     uncertainty is that of a switch anywhere within the step: step / sqrt(12).
     """
     rows = _usable(level, current, away=True)
-    at, step = _largest(level, current, rows, floor)
+    at, step = largest(level, current, rows, floor)
     if step < LEAST_STEP:
         return None
     definition = f"level at the largest step up of log10|I/V| away from 0 V (at least {LEAST_STEP} decades)"
     return _at_step(name, level, level, rows[at : at + 2], 1, definition)
 
 
+@method("V_hold/largest-drop")
 def hold_voltage(level: FloatArray, voltage: FloatArray, current: FloatArray, floor: float = FLOOR) -> Extracted | None:
     """The measured voltage (V) of the last conducting point before the conductance makes its largest drop, on the way back.
 
@@ -47,7 +51,7 @@ def hold_voltage(level: FloatArray, voltage: FloatArray, current: FloatArray, fl
     conducting down to 0 V (nonvolatile), or never conducted.
     """
     rows = _usable(level, current, away=False)
-    at, step = _largest(level, current, rows, floor, down=True)
+    at, step = largest(level, current, rows, floor, down=True)
     if step < LEAST_STEP:
         return None
     definition = (
@@ -56,16 +60,18 @@ def hold_voltage(level: FloatArray, voltage: FloatArray, current: FloatArray, fl
     return _at_step("V_hold", voltage, level, rows[at : at + 2], 0, definition)
 
 
+@method("V_reset/largest-drop")
 def reset_voltage(level: FloatArray, current: FloatArray, floor: float = FLOOR) -> Extracted | None:
     """The programmed voltage (V) of the largest drop of the conductance on the way away from 0 V, or None."""
     rows = _usable(level, current, away=True)
-    at, step = _largest(level, current, rows, floor, down=True)
+    at, step = largest(level, current, rows, floor, down=True)
     if step < LEAST_RESET:
         return None
     definition = "level at the largest drop of log10|I/V| away from 0 V (at least a factor 1.5)"
     return _at_step("V_reset", level, level, rows[at : at + 2], 1, definition)
 
 
+@method("resistance/reads")
 def read_resistance(voltage: FloatArray, current: FloatArray, name: str) -> Extracted | None:
     """The resistance (ohm) from reads: mean of |V/I| over the rows, uncertainty its standard deviation (n - 1)."""
     rows = np.flatnonzero(np.isfinite(current) & (current != 0) & (voltage != 0))
@@ -82,15 +88,14 @@ def by_cycle(columns: Mapping[str, NDArray[Any]], segment: int) -> list[dict[str
     """The complete loops of one segment, in order; columns must hold "cycle", "segment" and "level".
 
     A loop that was cut short (it does not come back to the level it began at) is left out: it would tell a threshold
-    switch from a memory cell by chance.
+    switch from a memory cell by chance. The arrays returned are views of the columns.
     """
-    loops = []
-    for cycle in np.unique(columns["cycle"][columns["segment"] == segment]):
-        rows = (columns["segment"] == segment) & (columns["cycle"] == cycle)
-        loop = {name: column[rows] for name, column in columns.items()}
-        if loop["level"][0] == loop["level"][-1] and len(loop["level"]) > 1:
-            loops.append(loop)
-    return loops
+    return [loop for rows in loops.of_segment(columns, segment) if complete(loop := loops.part(columns, rows))]
+
+
+def complete(loop: Mapping[str, NDArray[Any]]) -> bool:
+    """Whether a loop of more than one row comes back to the level it began at."""
+    return len(loop["level"]) > 1 and bool(loop["level"][0] == loop["level"][-1])
 
 
 def over_cycles(found: Sequence[Extracted | None], total: int) -> Extracted | None:
@@ -104,8 +109,9 @@ def over_cycles(found: Sequence[Extracted | None], total: int) -> Extracted | No
     numbers = np.array([item.value for item in values])
     spread = float(numbers.std(ddof=1)) if len(values) > 1 else 0.0
     single = float(np.sqrt(np.mean([item.uncertainty**2 for item in values])))
-    definition = f"{values[0].definition}; mean of {len(values)} of {total} loops, standard deviation with the step's"
-    return Extracted(values[0].name, float(numbers.mean()), values[0].unit, float(np.hypot(spread, single)), definition)
+    first, mean, uncertainty = values[0], float(numbers.mean()), float(np.hypot(spread, single))
+    definition = f"{first.definition}; mean of {len(values)} of {total} loops, standard deviation with the step's"
+    return Extracted(first.name, mean, first.unit, uncertainty, definition, method=first.method)
 
 
 def _usable(level: FloatArray, current: FloatArray, away: bool) -> Rows:
@@ -117,7 +123,7 @@ def _usable(level: FloatArray, current: FloatArray, away: bool) -> Rows:
     return rows[(np.abs(level[rows]) > 0) & np.isfinite(current[rows])]
 
 
-def _largest(level: FloatArray, current: FloatArray, rows: Rows, floor: float, down: bool = False) -> tuple[int, float]:
+def largest(level: FloatArray, current: FloatArray, rows: Rows, floor: float, down: bool = False) -> tuple[int, float]:
     """Position and size (decades, >= 0) of the largest switch between neighbouring `rows`; (0, 0) for none.
 
     A switch changes current and conductance alike: of both steps the smaller counts, so that neither a coarse step of
@@ -133,5 +139,7 @@ def _largest(level: FloatArray, current: FloatArray, rows: Rows, floor: float, d
 
 
 def _at_step(name: str, values: FloatArray, level: FloatArray, rows: Rows, which: int, definition: str) -> Extracted:
-    uncertainty = float(np.ptp(level[rows]) / np.sqrt(12))
-    return Extracted(name, float(values[rows[which]]), "V", uncertainty, definition, tuple(int(row) for row in rows))
+    """The value of one of two neighbouring rows; it switched anywhere between them, so their values are the interval."""
+    uncertainty, ends = float(np.ptp(level[rows]) / np.sqrt(12)), values[rows]
+    interval = (float(ends.min()), float(ends.max()))
+    return Extracted(name, float(ends[which]), "V", uncertainty, definition, tuple(rows.tolist()), interval)
