@@ -4,12 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 
 from labctl import plugins, runner, store
 from labctl.contracts import Extracted
 from labctl.procedure import Procedure
-from labctl.report import plot, text
+from labctl.report import plot, plots, text
 from labctl.report.sketch import sketch
 from labctl.station import Station, simulated
 
@@ -24,11 +23,9 @@ def run(tmp_path: Path) -> store.Run:
 
 
 def test_a_picture_names_axes_first_and_last_cycle_and_compliance(run: store.Run) -> None:
-    axes = Figure().subplots()
-    plot.draw(run, axes)
+    (axes,) = plots.picture([run], "plain").axes
     assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_yscale()) == ("applied voltage (V)", "|current| (A)", "log")
     assert [entry.get_text() for entry in axes.get_legend().get_texts()] == ["cycle 1", "cycle 3", "in compliance"]
-    assert "500 nA" in axes.get_title(loc="left")
 
 
 @pytest.mark.parametrize("ending", ["png", "svg", "pdf"])
@@ -57,8 +54,7 @@ def test_reads_of_a_state_are_drawn_as_points_of_that_state(tmp_path: Path) -> N
         assert station.bench is not None
         station.bench.device.prepare("formed")
         found = store.read(runner.run("retention", retention, station, tmp_path / "run.h5").path)
-    axes = Figure().subplots()
-    plot.draw(found, axes)
+    (axes,) = plots.picture([found], "plain").axes
     assert [line.get_label() for line in axes.get_lines()] == ["off", "on"]
     assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
     for line, state in zip(axes.get_lines(), (0, 1), strict=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 from collections.abc import Sequence
 from importlib.resources import files
 from itertools import groupby
@@ -13,6 +14,7 @@ from labctl.logs.lines import visible
 from labctl.outputs import write_whole
 from labctl.report import document as doc
 
+WIDE = 1.6  #: width over height from which a picture is given the whole width: guess, single panels have 1.3
 KINDS = {doc.Words: "words", doc.Facts: "facts", doc.Table: "table", doc.Figure: "figure"}
 
 
@@ -32,6 +34,7 @@ def text(document: doc.Document) -> str:
     environment.filters["seen"] = visible
     environment.filters["picture"] = _picture
     environment.filters["grouped"] = _grouped
+    environment.filters["is_wide"] = _is_wide
     source = (files("labctl.report") / "page.html.j2").read_text(encoding="utf-8")
     return environment.from_string(source).render(document=document)
 
@@ -42,6 +45,14 @@ def _grouped(blocks: Sequence[Any]) -> list[tuple[str, list[Any]]]:
     return [
         (kind, part) for kind, found in groups for part in ([found] if kind == "figure" else [[one] for one in found])
     ]
+
+
+def _is_wide(figure: doc.Figure) -> bool:
+    """Whether a picture wants the whole width: several panels side by side, or a two-column one."""
+    from PIL import Image
+
+    with Image.open(io.BytesIO(figure.png)) as image:
+        return image.width > WIDE * image.height
 
 
 def _picture(svg: bytes) -> str:

@@ -13,7 +13,7 @@ from labctl.contracts import Extracted
 from labctl.errors import UsageError
 from labctl.quantities import show
 from labctl.report.numbers import Numbers
-from labctl.store import Run, digest
+from labctl.store import Run, SlicedRun, digest
 
 ENDING = ".analysis.json"  #: of the file beside a run file that keeps its numbers
 MOST = 2**24  #: bytes of such a file that are read: guess, far above what an analysis takes
@@ -25,7 +25,7 @@ def kept_path(run_file: Path) -> Path:
     return run_file.with_name(run_file.stem + ENDING)
 
 
-def to_json(run: Run, numbers: Numbers) -> str:
+def to_json(run: Run | SlicedRun, numbers: Numbers) -> str:
     """The numbers of a run with what they are of: uuid and hash of its data, the version of labctl."""
     about = {
         "labctl": labctl.__version__, "run": run.header.uuid, "procedure": run.header.procedure,

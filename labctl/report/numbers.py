@@ -9,7 +9,7 @@ from labctl import plugins
 from labctl.contracts import Extracted, Series
 from labctl.procedure import Procedure
 from labctl.quantities import show
-from labctl.store import Run
+from labctl.store import Run, SlicedRun
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,11 @@ class Numbers:
     problem: str = ""
 
 
-def of(run: Run) -> Numbers:
-    """Analyse a run by today's definitions. The name in a file only chooses among the recipes installed here."""
+def of(run: Run | SlicedRun) -> Numbers:
+    """Analyse a run by today's definitions, a sliced one in the memory of a cycle where its recipe allows it.
+
+    The name in a file only chooses among the recipes installed here.
+    """
     name = run.header.procedure
     if name not in plugins.names("procedures"):
         return Numbers(problem=f"the procedure {name!r} is not installed here, so nothing is extracted")
@@ -30,7 +33,8 @@ def of(run: Run) -> Numbers:
         return Numbers(problem="the run has no rows")
     try:
         kind = plugins.load("procedures", name, Procedure)  # type: ignore[type-abstract]
-        return Numbers(tuple(kind.analyze(run.columns)), tuple(kind.series(run.columns)))
+        found, series = kind.analyze_slices(run.cycles() if isinstance(run, SlicedRun) else [run.columns])
+        return Numbers(tuple(found), tuple(series))
     except Exception as error:  # noqa: BLE001 - a recipe's extraction must never cost the report of its run
         return Numbers(problem=f"nothing extracted: {type(error).__name__}: {error}")
 

@@ -27,7 +27,7 @@ DPI = 300.0  #: of pictures that don't say
 HIGHEST = 0.6  #: share of the page a picture may take
 
 
-class _Pages(FPDF):
+class _Pages(FPDF):  # type: ignore[misc]
     """A4 pages with the report's name and the number of the page at their foot."""
 
     def __init__(self, title: str) -> None:
