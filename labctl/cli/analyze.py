@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,10 +22,11 @@ if TYPE_CHECKING:
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--only", default="*", metavar="PATTERN", help="Quantities to show, e.g. 'V_*' [all].")
 @click.option("--definitions", is_flag=True, help="With the definition of every number.")
+@click.option("--statistics", is_flag=True, help="With the distributions over cycles: fits, intervals, goodness.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a file, instead of a table.")
 @click.option("--save", is_flag=True, help="Keep the numbers beside each run file, as NAME.analysis.json.")
 @click.option("--methods", is_flag=True, help="List every definition there is, with its version.")
-def command(files: tuple[Path, ...], only: str, definitions: bool, as_json: bool, save: bool, methods: bool) -> int:
+def command(files: tuple[Path, ...], methods: bool, **wanted: Any) -> int:
     """Analyse FILES by today's definitions, and say what an analysis kept beside a file gave otherwise.
 
     A number is marked with the definition it was found by and the version of that, e.g. V_set/current-threshold@1; what rows
@@ -39,24 +41,25 @@ def command(files: tuple[Path, ...], only: str, definitions: bool, as_json: bool
         )
     failed = 0
     for number, path in enumerate(files):
-        if number and not as_json:
+        if number and not wanted["as_json"]:
             click.echo()
-        failed += _file(path, only, definitions, as_json, save)
+        failed += _file(path, **wanted)
     return 1 if failed else 0
 
 
-def _file(path: Path, only: str, definitions: bool, as_json: bool, save: bool) -> bool:
+def _file(path: Path, only: str, definitions: bool, statistics: bool, as_json: bool, save: bool) -> bool:
     """Say the numbers of one file; returns whether there were none because something is wrong."""
     from labctl import store
-    from labctl.report import kept, numbers
+    from labctl.report import kept, numbers, spread
 
     with store.open_sliced(path) as run:
         found = numbers.of(run)
-        text, beside, title = kept.to_json(run, found), kept.kept_path(run.path), _title(run)
+        more = spread.statistics(found.series) if statistics else []
+        text, beside, title = kept.to_json(run, found, more), kept.kept_path(run.path), _title(run)
     if as_json:
         click.echo(text)
     else:
-        _say([f"{path}: {title}", *_table(found, only, definitions)])
+        _say([f"{path}: {title}", *_table(replace(found, found=(*found.found, *more)), only, definitions)])
     if beside.exists():
         lines = kept.changes(kept.earlier(beside), found.found)
         said = (

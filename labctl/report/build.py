@@ -10,7 +10,7 @@ from pathlib import Path
 from labctl import provenance
 from labctl.contracts import Extracted
 from labctl.quantities import show
-from labctl.report import across, numbers, text
+from labctl.report import across, numbers, spread, text
 from labctl.report.document import Document, Facts, Figure, Section, Table, Words
 from labctl.store import Run, digest
 
@@ -92,9 +92,10 @@ def _of_run(source: Source) -> Iterator[Words | Facts | Table | Figure]:
     yield Facts(_facts(run, source.path))
     if source.numbers.found:
         yield table(source.numbers.found)
+    yield from spread.tables(source.numbers.series)
     yield from _figures(source)
-    if parameters := _parameters(run):
-        yield parameters
+    if run.header.parameters:
+        yield Facts(_parameters(run))
     if run.events:
         lines = [text.event(item).strip() for item in run.events]
         rest = [f"and {len(lines) - LONGEST} more"] if len(lines) > LONGEST else []
@@ -137,10 +138,9 @@ def _facts(run: Run, path: Path) -> list[tuple[str, str]]:
     return [(name, fact) for name, fact in facts if fact]
 
 
-def _parameters(run: Run) -> Table | None:
+def _parameters(run: Run) -> list[tuple[str, str]]:
     items = run.header.parameters.items()
-    rows = [[k, show(p["value"], p["unit"]) if isinstance(p["value"], float) else str(p["value"])] for k, p in items]
-    return Table(["parameter", "value"], rows, numbers=[1]) if rows else None
+    return [(k, show(p["value"], p["unit"]) if isinstance(p["value"], float) else str(p["value"])) for k, p in items]
 
 
 def _figures(source: Source) -> Iterator[Figure | Words]:

@@ -25,13 +25,16 @@ def kept_path(run_file: Path) -> Path:
     return run_file.with_name(run_file.stem + ENDING)
 
 
-def to_json(run: Run | SlicedRun, numbers: Numbers) -> str:
+def to_json(run: Run | SlicedRun, numbers: Numbers, statistics: Sequence[Extracted] = ()) -> str:
     """The numbers of a run with what they are of: uuid and hash of its data, the version of labctl."""
     about = {
         "labctl": labctl.__version__, "run": run.header.uuid, "procedure": run.header.procedure,
         "sample": run.header.sample, "state": run.state, "data_sha256": digest.of_data(run), "problem": numbers.problem,
     }  # fmt: skip
-    return json.dumps({**about, "numbers": [_plain(item) for item in numbers.found]}, indent=1, allow_nan=False)
+    lists = {"numbers": [_plain(item) for item in numbers.found]}
+    if statistics:
+        lists["statistics"] = [_plain(item) for item in statistics]
+    return json.dumps({**about, **lists}, indent=1, allow_nan=False)
 
 
 def _plain(item: Extracted) -> dict[str, Any]:

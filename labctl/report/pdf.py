@@ -127,6 +127,8 @@ def _grid(
     if not rows:
         return
     pages.set_font(FONT, "", SIZES["small"])
+    pages.set_line_width(0.1)
+    pages.set_draw_color(*SOFT)
     align = tuple("RIGHT" if place in numbers else "LEFT" for place in range(len(widths)))
     layout = TableBordersLayout.HORIZONTAL_LINES if head else TableBordersLayout.NONE
     with pages.table(
@@ -143,11 +145,19 @@ def _grid(
 
 
 def _widths(block: doc.Table) -> list[float]:
-    """Shares of the page's width by what the columns hold: the longest word must fit, long texts wrap."""
+    """Shares of the page's width by what the columns hold: numbers don't wrap where there is room, long texts do."""
     columns = list(zip(block.head, *block.rows, strict=True))
     longest = [max((len(word) for cell in column for word in cell.split() or [""]), default=1) for column in columns]
-    typical = [sorted(len(cell) for cell in column)[len(column) * 3 // 4] for column in columns]
-    return [max(4.0, min(word, 24), min(usual, 60) ** 0.8) for word, usual in zip(longest, typical, strict=True)]
+    whole = [max(map(len, column)) for column in columns]
+    usual = [sorted(map(len, column))[len(column) * 3 // 4] for column in columns]
+    return [
+        float(
+            max(5, min(whole[at], 24))
+            if at in block.numbers
+            else max(5, min(longest[at], 22), min(usual[at], 70) ** 0.85)
+        )
+        for at in range(len(columns))
+    ]
 
 
 def _line(pages: _Pages, text: str, size: str, style: str = "") -> None:
