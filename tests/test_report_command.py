@@ -48,7 +48,6 @@ def test_a_report_says_what_was_run_with_numbers_pictures_and_hashes(folder: Pat
         "report",
         "a.h5",
         "b.h5",
-        "c.h5",
         "stopped.h5",
         "--out",
         "r.html",
