@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from labctl.analysis import endurance, reads
+from labctl.analysis import endurance, endurance_run, reads
 from labctl.analysis.endurance import WORDS, Check, Verdict
-from labctl.contracts import Block, Extracted, FloatArray, PulseTrain, Status, Sweep, Waveform
+from labctl.contracts import Block, Extracted, FloatArray, PulseTrain, Series, Sweep, Waveform
 from labctl.procedure import Choice, Count, Number, ParameterError, Plot, Station
 from labctl.pulses import cycles as pulse_cycles
 from labctl.pulses import log_counts
 from labctl.quantities import Column, show
-from labctl.recipe_parts import WORK_COLUMNS, Kind, PulseParameters, ReadParameters, StateParameters, Work, longest
+from labctl.recipe_parts import WORK_COLUMNS, PulseParameters, ReadParameters, StateParameters, Work, longest
 
 SET, RESET = 1, -1
 
@@ -91,6 +91,7 @@ class Endurance(PulseParameters, ReadParameters, StateParameters):
         ),
     )
     plot = Plot("cycle", "conductance", log=True, log_x=True, each="segment", names=((1, "on"), (-1, "off")))
+    pictures = ("endurance", "cycles", "cdf")
 
     def check(self) -> None:
         """Refuse reads at 0 V, and pulses of no top or level."""
@@ -193,18 +194,26 @@ class Endurance(PulseParameters, ReadParameters, StateParameters):
     @classmethod
     def extract(cls, columns: Mapping[str, NDArray[Any]]) -> list[Extracted]:
         """Cycles applied and read, how it ended and by which criteria, the window at start and end."""
-        read = columns["kind"] == Kind.READ
-        last = read & (columns["verdict"] != Verdict.NONE)
+        last, on = endurance_run.last_reads(columns), endurance_run.first_reads(columns)
         checked, verdicts = columns["cycle"][last], columns["verdict"][last]
-        on = read & (columns["segment"] == SET) & np.isin(columns["cycle"], checked)
-        seen = columns["status"] & int(Status.PROVISIONAL) == 0  # what a stop cut short shows no half of a cycle
-        finished = (columns["segment"] == RESET) & (read | seen)
         return [
-            *endurance.counts(columns["cycle"], columns["cycle"][finished], checked),
+            *endurance_run.counts(columns),
             *endurance.end(checked, verdicts, bool(np.any(columns["confirmed"][last]))),
             *endurance.window(_judged(columns, on), _judged(columns, last), verdicts == Verdict.SOUND),
             endurance.flagged(columns["status"][on | last]),
         ]
+
+    @classmethod
+    def analyze(cls, columns: Mapping[str, NDArray[Any]]) -> list[Extracted]:
+        """Beside `extract`: the failure between two checks, the window in each decade and its trend, energies of kept
+        sweeps.
+        """
+        return [*cls.extract(columns), *endurance_run.analyze(columns)]
+
+    @classmethod
+    def per_cycle(cls, columns: Mapping[str, NDArray[Any]]) -> list[Series]:
+        """LRS, HRS and on/off at every check, by its cycle."""
+        return endurance_run.per_cycle(columns)
 
 
 def _judged(columns: Mapping[str, NDArray[Any]] | Block, rows: NDArray[np.bool_] | slice) -> FloatArray:

@@ -127,3 +127,16 @@ class ReadDisturb(PulseParameters, ReadParameters, StateParameters):
             found.append(retention.disturbed(counts, current, f"disturb of the {word} state"))
             found.append(retention.reads_to_change(counts, current, f"pulses to disturb the {word} state"))
         return [item for item in found if item is not None]
+
+    @classmethod
+    def analyze(cls, columns: Mapping[str, NDArray[Any]]) -> list[Extracted]:
+        """Beside `extract`: the exponent of |I| against the number of stressing pulses, for noise that is correlated."""
+        found: list[Extracted | None] = list(cls.extract(columns))
+        read = columns["kind"] == Kind.READ
+        for state, word in WORDS.items():
+            mine = read & (columns["state"] == state) & (columns["stressed"] > 0)
+            rows = mine & (columns["status"] == Status.NORMAL)
+            counts, current = columns["stressed"][rows].astype(np.float64), columns["current"][rows]
+            left = int(np.count_nonzero(mine) - np.count_nonzero(rows))
+            found.append(retention.disturb_exponent(counts, current, f"disturb exponent of the {word} state", left))
+        return [item for item in found if item is not None]

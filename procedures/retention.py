@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from labctl.analysis import reads, retention
+from labctl.analysis import noise, reads, retention
 from labctl.contracts import Block, Extracted, FloatArray, PulseTrain, Status, Sweep
 from labctl.procedure import Choice, Count, Flag, Number, ParameterError, Plot, Station
 from labctl.pulses import linear_times, log_times
@@ -23,8 +23,8 @@ WORDS = {ON: "on", OFF: "off"}
 class Retention(PulseParameters, ReadParameters, StateParameters):
     """Write a state, read it on a grid of times with short reads, the outputs off in between; then the other state.
 
-    A voltage held for hours would be a stress of its own, so the cell is sampled; `reads` counts what it saw. Temperature is
-    recorded as stated; the recipe controls no chuck.
+    A voltage held for hours would be a stress of its own, so the cell is sampled; `reads` counts what it saw.
+    Temperature is recorded as stated; the recipe controls no chuck.
     """
 
     states = Choice(
@@ -66,6 +66,7 @@ class Retention(PulseParameters, ReadParameters, StateParameters):
         Column("age", "s", meaning="since the state was written, on the station's clock", label="time since writing"),
         Column("segment", "", "int64", "1 a read at v_read, 2 at half of it, 0 the writing"),
     )
+    pictures = ("retention",)
     plot = Plot(
         "age", "conductance", log=True, log_x=True, each="state", names=((1, "on"), (0, "off")), only=("segment", 1)
     )
@@ -162,6 +163,22 @@ class Retention(PulseParameters, ReadParameters, StateParameters):
         found.append(reads.left_out(columns["status"][read & (columns["status"] != Status.NORMAL)]))
         return [item for item in found if item is not None]
 
+    @classmethod
+    def analyze(cls, columns: Mapping[str, NDArray[Any]]) -> list[Extracted]:
+        """Beside `extract`: the drift with an interval that holds for correlated noise, failure by it, and the noise of
+        many reads.
+        """
+        found: list[Extracted | None] = list(cls.extract(columns))
+        for state, word in WORDS.items():
+            times, current = _reads(columns, state, 1)
+            flagged = _flagged(columns, state)
+            found.append(retention.drift(times, current, f"drift exponent {word}", flagged))
+            found.append(retention.failure_by_drift(times, current, f"time to failure {word}", excluded=flagged))
+            if _even(times):
+                found += noise.read_noise(current, f"{word} state")
+                found.append(noise.levels(current, f"{word} state"))
+        return [item for item in found if item is not None]
+
 
 Reads = tuple[FloatArray, FloatArray]  #: ages, s, and currents, A
 
@@ -171,6 +188,18 @@ def _reads(columns: Mapping[str, NDArray[Any]], state: int, segment: int) -> Rea
     rows = (columns["kind"] == Kind.READ) & (columns["status"] == Status.NORMAL)
     rows &= (columns["state"] == state) & (columns["segment"] == segment)
     return columns["age"][rows], columns["current"][rows]
+
+
+def _flagged(columns: Mapping[str, NDArray[Any]], state: int) -> int:
+    """How many reads of a state are left out for their status."""
+    mine = (columns["kind"] == Kind.READ) & (columns["state"] == state) & (columns["segment"] == 1)
+    return int(np.count_nonzero(columns["status"][mine] != Status.NORMAL))
+
+
+def _even(times: FloatArray) -> bool:
+    """Whether reads are at even distances, within a tenth: what noise is judged by."""
+    steps = np.diff(times)
+    return bool(steps.size and steps.min() > 0 and steps.max() < 1.1 * steps.min())
 
 
 def _windows(on: Reads, off: Reads) -> list[Extracted | None]:

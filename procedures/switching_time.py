@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from labctl.analysis import kinetics, reads
+from labctl.analysis import energy, kinetics, reads
 from labctl.contracts import Block, Extracted, PulseTrain, Status, Sweep, Waveform
 from labctl.procedure import Number, ParameterError, Plot, Station
 from labctl.pulses import ticks
@@ -69,6 +69,7 @@ class SwitchingTime(PulseParameters, ReadParameters, PreparedParameters):
         ),
         Column("part", "", "int64", "1 a sample the switching time is drawn from, else 0"),
     )
+    pictures = ("waveform",)
     plot = Plot("pulse_time", "current", each="amplitude")
 
     def check(self) -> None:
@@ -136,6 +137,19 @@ class SwitchingTime(PulseParameters, ReadParameters, PreparedParameters):
             found.append(_time(columns, samples, "t_set" if level > 0 else "t_reset"))
             found.append(_state(columns, read & mine, f"I after {level:+.3g} V"))
         return [item for item in found if item is not None]
+
+    @classmethod
+    def analyze(cls, columns: Mapping[str, NDArray[Any]]) -> list[Extracted]:
+        """Beside `extract`: the energy of each captured pulse, edges included, and per bit of a cell with two states."""
+        found = list(cls.extract(columns))
+        for number in np.unique(columns["applied"][columns["kind"] == Kind.SAMPLE]):
+            rows = (columns["applied"] == number) & (columns["kind"] == Kind.SAMPLE)
+            name = f"energy of the pulse of {float(columns['amplitude'][rows][0]):+.3g} V"
+            time, voltage, current, status = (columns[key][rows] for key in ("time", "voltage", "current", "status"))
+            pulse = energy.of_pulse(time, voltage, current, status, name)
+            if pulse is not None:
+                found += [pulse, energy.per_bit(pulse)]
+        return found
 
 
 def _time(columns: Mapping[str, NDArray[Any]], samples: NDArray[np.bool_], name: str) -> Extracted | None:

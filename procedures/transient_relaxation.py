@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from labctl.analysis import kinetics, reads
+from labctl.analysis import kinetics, reads, retention
 from labctl.contracts import Block, Extracted, FloatArray, Status, Waveform
 from labctl.procedure import Count, Number, ParameterError, Plot, Station
 from labctl.pulses import log_times, ticks
@@ -122,12 +122,25 @@ class TransientRelaxation(PulseParameters):
     @classmethod
     def extract(cls, columns: Mapping[str, NDArray[Any]]) -> list[Extracted]:
         """The half-life of the current after the pulse, and a time constant where the decay is one exponential."""
-        read = columns["kind"] == Kind.READ
-        harmless = (columns["status"] & ~int(Status.LOAD_LINE)) == 0  # its resistance takes nothing from a small read
-        usable = read & harmless
-        delays, current = columns["delay"][usable], columns["current"][usable]
-        times = np.unique(delays)
-        means = np.array([float(current[delays == time].mean()) for time in times])
+        times, means, left = _decay(columns)
         found = [kinetics.half_life(times, means), kinetics.relaxation_time(times, means)]
-        found.append(reads.left_out(columns["status"][read & ~harmless]))
+        found.append(reads.left_out(left))
         return [item for item in found if item is not None]
+
+    @classmethod
+    def analyze(cls, columns: Mapping[str, NDArray[Any]]) -> list[Extracted]:
+        """Beside `extract`: the exponent of a decay as a power of time, for one that is no exponential."""
+        times, means, left = _decay(columns)
+        power = retention.drift(times, means, "decay exponent", left.size)
+        return [*cls.extract(columns), *([power] if power is not None else [])]
+
+
+def _decay(columns: Mapping[str, NDArray[Any]]) -> tuple[FloatArray, FloatArray, NDArray[np.int64]]:
+    """Delays (s), the mean current (A) read after each, and the status of the reads left out."""
+    read = columns["kind"] == Kind.READ
+    harmless = (columns["status"] & ~int(Status.LOAD_LINE)) == 0  # its resistance takes nothing from a small read
+    usable = read & harmless
+    delays, current = columns["delay"][usable], columns["current"][usable]
+    times = np.unique(delays)
+    means = np.array([float(current[delays == time].mean()) for time in times])
+    return times, means, columns["status"][read & ~harmless]

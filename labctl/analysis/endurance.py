@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labctl.analysis import reads
+from labctl.analysis.methods import method
 from labctl.contracts import Extracted, FloatArray
 
 LEAST_SWITCH = 2.0  #: on over off below which a cell counts as not switching at all: guess
@@ -116,6 +117,7 @@ def _place(check: Check, first: Check) -> float:
     return math.log(math.sqrt(check.on * check.off) / first.off) / math.log(first.on / first.off)
 
 
+@method("end/verdict")
 def end(cycles: FloatArray, verdicts: FloatArray, confirmed: bool = True) -> list[Extracted]:
     """How the test ended: the cycle from which on it had no window, named by the verdict; and failures that passed.
 
@@ -144,6 +146,7 @@ def _survived(cycle: float) -> Extracted:
     return Extracted("cycles survived", cycle, "", math.nan, words)
 
 
+@method("cycles/applied-and-read")
 def counts(cycles: FloatArray, finished: FloatArray, checked: FloatArray) -> list[Extracted]:
     """How many cycles were applied and at how many of them both states were read.
 
@@ -163,6 +166,7 @@ def counts(cycles: FloatArray, finished: FloatArray, checked: FloatArray) -> lis
     ]
 
 
+@method("flagged reads/status")
 def flagged(status: NDArray[np.int64]) -> Extracted:
     """How many reads of checks are flagged, and what that means; status: of all of them."""
     marked = status[status != 0]
@@ -171,6 +175,7 @@ def flagged(status: NDArray[np.int64]) -> Extracted:
     return Extracted("flagged reads", float(marked.size), "", math.nan, words + (rule if marked.size else ""))
 
 
+@method("on/off/checks")
 def window(on: FloatArray, off: FloatArray, sound: NDArray[np.bool_]) -> list[Extracted]:
     """On over off of first and last check, their smallest; of the sound checks the median currents (A) of both states.
 

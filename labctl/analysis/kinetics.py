@@ -9,6 +9,7 @@ import math
 
 import numpy as np
 
+from labctl.analysis.methods import method
 from labctl.contracts import Extracted, FloatArray
 
 LEAST_CHANGE = 0.01  #: of the current; an edge that changes less has no switching time: guess
@@ -23,6 +24,7 @@ LEAST_DECAY = 1.0  #: of ln I; what decays by less within the points is not call
 USED = 0.02  #: share of the first difference down to which points count for an exponential: guess, above what is left
 
 
+@method("switching time/half-change")
 def half_change(times: FloatArray, current: FloatArray, name: str, least: float = LEAST_CHANGE) -> Extracted | None:
     """When |I| has covered half of its change between the first and the last sample (s); None where it changes too little.
 
@@ -48,6 +50,7 @@ def half_change(times: FloatArray, current: FloatArray, name: str, least: float 
     return Extracted(name, value, "s", float(uncertainty), definition, (at - 1, at))
 
 
+@method("half-life/log-interpolated")
 def half_life(times: FloatArray, current: FloatArray, name: str = "t_half") -> Extracted | None:
     """The time (s) at which the current has lost half of what it loses between the first and the last point.
 
@@ -68,6 +71,7 @@ def half_life(times: FloatArray, current: FloatArray, name: str = "t_half") -> E
     return Extracted(name, value, "s", uncertainty, definition, (at - 1, at))
 
 
+@method("relaxation time/exponential")
 def relaxation_time(times: FloatArray, current: FloatArray, name: str = "tau") -> Extracted | None:
     """The time constant (s) of an exponential decay to the last point's current; None where it is no exponential.
 

@@ -10,6 +10,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from labctl.analysis.methods import method
 from labctl.contracts import Extracted, Status
 
 LIMITED = Status.COMPLIANCE | Status.OTHER_COMPLIANCE
@@ -53,6 +54,7 @@ def reasons(status: NDArray[np.int64]) -> str:
     return ", ".join(parts)
 
 
+@method("reads left out/status")
 def left_out(status: NDArray[np.int64], name: str = "reads left out") -> Extracted | None:
     """How many reads were left out and why, or None for no read; status: of those left out, shape (n,)."""
     if status.size == 0:
