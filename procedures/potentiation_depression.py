@@ -8,16 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from labctl.analysis import plasticity, reads
-from labctl.contracts import Block, Extracted, FloatArray, PulseTrain, Sweep
+from labctl.analysis import plasticity_run
+from labctl.analysis.plasticity_run import BRANCHES, DISTURBED, KEPT
+from labctl.contracts import Block, Extracted, FloatArray, PulseTrain, Series, Sweep
 from labctl.procedure import Choice, Count, Number, ParameterError, Plot, Station
 from labctl.pulses import log_times
 from labctl.quantities import Column
-from labctl.recipe_parts import WORK_COLUMNS, Kind, PreparedParameters, PulseParameters, ReadParameters, Work
+from labctl.recipe_parts import WORK_COLUMNS, PreparedParameters, PulseParameters, ReadParameters, Work
 from labctl.visits import Visits
 
-BRANCHES = {1: "potentiation", -1: "depression"}
-KEPT, DISTURBED = 2, 3  # segments, with the sign of the branch
 NAMES = (
     (0, "before"), (1, "potentiation"), (-1, "depression"),
     (2, "kept"), (-2, "kept"), (3, "disturbed"), (-3, "disturbed"),
@@ -87,6 +86,7 @@ class PotentiationDepression(PulseParameters, ReadParameters, PreparedParameters
         Column("width", "s", meaning="width of the last pulse at half height"),
     )
     plot = Plot("applied", "conductance", each="segment", names=NAMES)
+    pictures = ("staircase", "cdf")
 
     def check(self) -> None:
         """Refuse reads at 0 V, pulses of no top, amplitudes of 0 V, and periods too short for a half-select pulse."""
@@ -197,107 +197,15 @@ class PotentiationDepression(PulseParameters, ReadParameters, PreparedParameters
 
     @classmethod
     def extract(cls, columns: Mapping[str, NDArray[Any]]) -> list[Extracted]:
-        """Linearity, nonlinearity and range of both branches, asymmetry, levels, what keeping and disturbing changed.
+        """Linearity, nonlinearity and range of both branches, asymmetry, levels, what keeping and disturbing changed."""
+        return plasticity_run.extract(columns)
 
-        Every read keeps its place, as no number where it is not usable. Branches that a stop cut short are left out.
-        """
-        rows = {name: column[columns["kind"] == Kind.READ] for name, column in columns.items()}
-        good = reads.usable(rows["status"]) & np.isfinite(rows["conductance"])
-        rows["conductance"] = np.where(good, rows["conductance"], np.nan)
-        trains = _trains(rows, _whole(columns))
-        found = [item for sign in BRANCHES for item in _of_branch([pair[sign] for pair in trains], BRANCHES[sign])]
-        found.append(plasticity.over_cycles([_asymmetry(pair) for pair in trains]))
-        found += [item for sign in BRANCHES for item in (_kept(rows, sign), *_disturbed(rows, sign))]
-        found += [_incomplete(trains), reads.left_out(rows["status"][~good])]
-        return [item for item in found if item is not None]
+    @classmethod
+    def analyze(cls, columns: Mapping[str, NDArray[Any]]) -> list[Extracted]:
+        """`extract`, and nonlinearity, asymmetry and cycle variation by the other definitions in use."""
+        return plasticity_run.analyze(columns)
 
-
-Levels = list[FloatArray]  #: a branch: the conductances read before it and after each of its pulses
-Rows = Mapping[str, NDArray[Any]]
-
-
-def _whole(columns: Rows) -> int:
-    """How many pulses a branch has; 0 where no branch is known to have had all, as a second one begins only then."""
-    potentiation = columns["segment"] == 1
-    if not np.any(columns["segment"] == -1) or not potentiation.any():
-        return 0
-    return int(columns["pulse"][potentiation].max())
-
-
-def _trains(rows: Rows, whole: int) -> list[dict[int, Levels | None]]:
-    """For each cycle but that of half-select disturb its branches by sign; None for one that a stop cut short."""
-    disturbed = rows["cycle"][np.abs(rows["segment"]) == DISTURBED]
-    own = (np.abs(rows["segment"]) == 1) & (rows["cycle"] < (disturbed.min() if disturbed.size else np.inf))
-    return [{sign: _branch(rows, sign, cycle, whole) for sign in BRANCHES} for cycle in np.unique(rows["cycle"][own])]
-
-
-def _branch(rows: Rows, sign: int, cycle: int, whole: int) -> Levels | None:
-    """The read directly before a branch and those after each of its pulses, None unless it has all `whole` pulses."""
-    mine = np.flatnonzero((rows["segment"] == sign) & (rows["cycle"] == cycle))
-    values, pulses = rows["conductance"][mine], rows["pulse"][mine]
-    if whole == 0 or not mine.size or pulses.max() < whole:
-        return None
-    before = rows["conductance"][: mine[0]][-1:]
-    return [before, *(values[pulses == pulse] for pulse in range(1, whole + 1))]
-
-
-def _means(levels: Levels) -> FloatArray:
-    """The mean of the usable reads of each level; NaN where none is usable."""
-    kept = [level[np.isfinite(level)] for level in levels]
-    return np.array([float(level.mean()) if level.size else np.nan for level in kept])
-
-
-def _of_branch(cycles: list[Levels | None], name: str) -> list[Extracted | None]:
-    """Linearity from the read before the first pulse on, so that a jump by it counts; range and levels after pulses."""
-    means = [None if levels is None else _means(levels) for levels in cycles]
-    found = [
-        plasticity.over_cycles([None if values is None else figure(values, name) for values in means])
-        for figure in (plasticity.linearity, plasticity.nonlinearity)
-    ]
-    ranges = [None if values is None else plasticity.dynamic_range(values[1:], name) for values in means]
-    whole = [levels[1:] for levels in cycles if levels is not None]
-    pooled = [np.concatenate(level) for level in zip(*whole, strict=True)]
-    return [*found, plasticity.over_cycles(ranges), plasticity.levels_apart(pooled, name)]
-
-
-def _asymmetry(pair: Mapping[int, Levels | None]) -> Extracted | None:
-    """Of the two branches of a cycle, if both are whole."""
-    up, down = pair[1], pair[-1]
-    return None if up is None or down is None else plasticity.asymmetry(_means(up), _means(down))
-
-
-def _incomplete(trains: list[dict[int, Levels | None]]) -> Extracted | None:
-    """How many branches were left out."""
-    count = sum(levels is None for pair in trains for levels in pair.values())
-    if count == 0:
-        return None
-    words = (
-        f"of {2 * len(trains)} branches of the cycles begun, cut short by a stop or not begun, or not known to be complete;"
-        " left out of linearity, range, levels and asymmetry"
-    )
-    return Extracted("incomplete branches", float(count), "", float("nan"), words)
-
-
-def _kept(rows: Rows, sign: int) -> Extracted | None:
-    """How far a kept level drifted from the read directly before the time it was kept to the last usable one."""
-    kept = np.flatnonzero(rows["segment"] == KEPT * sign)
-    good = kept[np.isfinite(rows["conductance"][kept])]
-    if not good.size or kept[0] == 0:
-        return None
-    before, last = kept[0] - 1, good[-1]
-    seconds = rows["elapsed"][last] - rows["elapsed"][before]
-    words = f"after {seconds:.4g} s with nothing applied but {last - before} reads"
-    after = rows["conductance"][last : last + 1]
-    return plasticity.change(float(rows["conductance"][before]), after, f"drift after {BRANCHES[sign]}", words)
-
-
-def _disturbed(rows: Rows, sign: int) -> Iterator[Extracted | None]:
-    """What each lot of half-select pulses changed, against the read directly before the lot."""
-    after = np.flatnonzero(rows["segment"] == DISTURBED * sign)
-    for row in after:
-        applied = rows["pulse"][row] - (rows["pulse"][after[0]] if row != after[0] else 0)
-        level = rows["amplitude"][row]
-        name = f"disturb by {level:+.3g} V after {BRANCHES[sign]}"
-        words = f"after {applied} pulses of {level:+.3g} V and {rows['width'][row]:.3g} s"
-        before = rows["conductance"][row - 1] if row else np.nan
-        yield plasticity.change(float(before), rows["conductance"][row : row + 1], name, words)
+    @classmethod
+    def per_cycle(cls, columns: Mapping[str, NDArray[Any]]) -> list[Series]:
+        """For every cycle: conductance at the end of both branches, their labels, R squared and ranges."""
+        return plasticity_run.per_cycle(columns)

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from labctl.analysis import reads
-from labctl.contracts import Block, Extracted, FloatArray, PulseTrain, Sweep
+from labctl.analysis import plasticity_targets, reads
+from labctl.contracts import Block, Extracted, FloatArray, PulseTrain, Series, Sweep
 from labctl.procedure import Count, Number, ParameterError, Plot, Station, levels_between
 from labctl.quantities import Column
-from labctl.recipe_parts import WORK_COLUMNS, Kind, PreparedParameters, PulseParameters, ReadParameters, Work
+from labctl.recipe_parts import WORK_COLUMNS, PreparedParameters, PulseParameters, ReadParameters, Work
 
 UP, DOWN = 1, -1
 #: what a read of a target led to, column ``verdict``
@@ -70,6 +70,7 @@ class PulseVerify(PulseParameters, ReadParameters, PreparedParameters):
         Column("verdict", "", "int64", "of a read: 1 the target is reached, 2 it is given up, 0 neither yet"),
     )
     plot = Plot("applied", "conductance", each="target")
+    pictures = ("plain", "cdf")
 
     def check(self) -> None:
         """Refuse reads at 0 V, pulses of no top, and staircases that go down, change sign, or do nothing."""
@@ -158,26 +159,12 @@ class PulseVerify(PulseParameters, ReadParameters, PreparedParameters):
     @classmethod
     def extract(cls, columns: Mapping[str, NDArray[Any]]) -> list[Extracted]:
         """How many targets were reached, with how many pulses, and how far from the target the cells were left."""
-        ends = (columns["kind"] == Kind.READ) & (columns["verdict"] != OPEN)
-        total = int(np.count_nonzero(ends))
-        if total == 0:
-            return []
-        reached = ends & (columns["verdict"] == REACHED)
-        share = np.count_nonzero(reached) / total
-        found = [
-            Extracted("targets reached", share, "", float("nan"), f"share of {total} targets that ended in tolerance")
-        ]
-        errors = np.abs(columns["conductance"][reached] / columns["target"][reached] - 1.0)
-        figures = (
-            ("error", errors, "|G / target - 1|"),
-            ("pulses", columns["attempt"][reached], "pulses for a target"),
-        )
-        for name, values, words in figures:
-            if values.size:
-                spread = float(values.std(ddof=1)) if values.size > 1 else float("nan")
-                definition = f"mean and standard deviation of {words} over {values.size} reached targets"
-                found.append(Extracted(name, float(values.mean()), "", spread, definition))
-        return found
+        return plasticity_targets.extract(columns)
+
+    @classmethod
+    def per_cycle(cls, columns: Mapping[str, NDArray[Any]]) -> list[Series]:
+        """For every target: the distance left and the pulses it took."""
+        return plasticity_targets.per_target(columns)
 
 
 def _verdict(reason: str) -> int:

@@ -12,6 +12,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from labctl.analysis import intervals
+from labctl.analysis.methods import method
 from labctl.contracts import Extracted, FloatArray
 
 NAN = float("nan")
@@ -20,6 +22,7 @@ LEAST_POINTS = 3  #: levels for a straight line that means something
 LEAST_READS = 3  #: of a level, for a standard deviation that means something: guess
 
 
+@method("linearity/R2")
 def linearity(conductances: FloatArray, name: str) -> Extracted | None:
     """R squared of the straight line of conductance against pulse number; 1 is linear."""
     found = _line(conductances)
@@ -31,6 +34,7 @@ def linearity(conductances: FloatArray, name: str) -> Extracted | None:
     return Extracted(f"linearity of {name}", 1.0 - left, "", NAN, definition)
 
 
+@method("nonlinearity/greatest distance")
 def nonlinearity(conductances: FloatArray, name: str) -> Extracted | None:
     """Greatest distance of a conductance from the straight line, over the range of the conductances; 0 is linear."""
     found = _line(conductances)
@@ -45,6 +49,7 @@ def nonlinearity(conductances: FloatArray, name: str) -> Extracted | None:
     return Extracted(f"nonlinearity of {name}", worst, "", NAN, definition)
 
 
+@method("dynamic range/extremes")
 def dynamic_range(conductances: FloatArray, name: str) -> Extracted | None:
     """Greatest over smallest conductance after a pulse; None where one is not positive."""
     values = conductances[np.isfinite(conductances)]
@@ -54,6 +59,7 @@ def dynamic_range(conductances: FloatArray, name: str) -> Extracted | None:
     return Extracted(f"dynamic range of {name}", float(values.max() / values.min()), "", NAN, definition)
 
 
+@method("asymmetry/mean distance")
 def asymmetry(up: FloatArray, down: FloatArray) -> Extracted | None:
     """How far depression is from potentiation played backwards; 0 is symmetric. None unless both have the same pulses.
 
@@ -74,6 +80,44 @@ def asymmetry(up: FloatArray, down: FloatArray) -> Extracted | None:
     return Extracted("asymmetry", value, "", NAN, definition)
 
 
+@method("asymmetry/greatest distance")
+def asymmetric_ratio(up: FloatArray, down: FloatArray) -> Extracted | None:
+    """The greatest distance of potentiation from depression played backwards, over the range of potentiation.
+
+    up, down: as of `asymmetry`. In use under the name AR; 0 is symmetric. None unless both have the same pulses, and
+    potentiation a range.
+    """
+    if up.size != down.size:
+        return None
+    back = down[::-1]
+    usable = np.isfinite(up) & np.isfinite(back)
+    if np.count_nonzero(usable) < LEAST_POINTS or np.ptp(up[usable]) == 0:
+        return None
+    value = float(np.max(np.abs(up - back)[usable]) / np.ptp(up[usable]))
+    definition = (
+        "greatest distance of potentiation from depression in reverse order, over greatest less smallest conductance of"
+        f" potentiation, {np.count_nonzero(usable)} of {up.size} levels of each"
+    )
+    return Extracted("asymmetric ratio", value, "", NAN, definition)
+
+
+def label_difference(up: Extracted | None, down: Extracted | None) -> Extracted | None:
+    """NeuroSim's label of potentiation less that of depression: both saturating branches make it greater, 0 is symmetric.
+
+    interval: the two distances from the values in quadrature (G. Y. Zou and A. Donner, Stat. Med. 27, 1693, 2008).
+    """
+    if up is None or down is None:
+        return None
+    value = up.value - down.value
+    low = value - float(np.hypot(up.value - up.interval[0], down.interval[1] - down.value))
+    high = value + float(np.hypot(up.interval[1] - up.value, down.value - down.interval[0]))
+    return Extracted(
+        "asymmetry of the labels", value, "", float(np.hypot(up.uncertainty, down.uncertainty)),
+        "NeuroSim's label of potentiation less that of depression", interval=(low, high), method="asymmetry/labels@1",
+    )  # fmt: skip
+
+
+@method("levels/3 sigma")
 def levels_apart(samples: Sequence[FloatArray], name: str) -> Extracted | None:
     """How many levels can be told apart, from repeated reads of each; None unless every level has at least three.
 
@@ -96,6 +140,47 @@ def levels_apart(samples: Sequence[FloatArray], name: str) -> Extracted | None:
     return Extracted(f"levels of {name}", float(len(kept)), "", NAN, definition)
 
 
+@method("cycle variation/steps")
+def cycle_variation(cycles: Sequence[FloatArray], name: str) -> Extracted | None:
+    """Standard deviation over the cycles of the step a pulse makes, over the range: NeuroSim's cycle-to-cycle variation.
+
+    cycles: one branch each, all with the same pulses, at least two. The scatter of the reads is in it. The interval is that
+    of a variance by chi squared; where neighbouring steps are correlated (a misread level makes one too large and the next
+    too small) fewer count.
+    """
+    table = np.stack(cycles) if cycles and len({item.size for item in cycles}) == 1 else np.empty((0, 0))
+    if len(table) < 2 or table.shape[1] < LEAST_POINTS:
+        return None
+    whole = table[:, np.all(np.isfinite(table), axis=0)]  # levels that every cycle has
+    if whole.shape[1] < LEAST_POINTS or np.ptp(whole.mean(axis=0)) == 0:
+        return None
+    steps = np.diff(whole, axis=1)
+    off = steps - steps.mean(axis=0)
+    freedom = (len(table) - 1) * steps.shape[1]
+    sigma = float(np.sqrt(np.sum(off**2) / freedom) / np.ptp(whole.mean(axis=0)))
+    ends, error = _of_variance(off, freedom)
+    definition = (
+        "standard deviation over the cycles of the step of a pulse, pooled over the pulses, over greatest less smallest mean"
+        f" conductance; scatter of the reads included; {len(table)} cycles, {steps.shape[1]} of {table.shape[1] - 1} steps"
+    )
+    return Extracted(
+        f"cycle variation of {name}", sigma, "", sigma * error, definition, interval=(sigma * ends[0], sigma * ends[1])
+    )
+
+
+def _of_variance(off: FloatArray, freedom: int) -> tuple[tuple[float, float], float]:
+    """Interval and standard error of a standard deviation, over its value; off: deviations, shape (cycles, steps)."""
+    from scipy import stats
+
+    square = float(np.sum(off**2))
+    r = float(np.sum(off[:, 1:] * off[:, :-1])) / square if square > 0 else 0.0
+    count = max(freedom / (1.0 + 2.0 * r**2), 1.0)  # the squares of neighbours are correlated by r^2
+    chi = stats.chi2(count)
+    ends = (float(np.sqrt(count / chi.ppf(0.975))), float(np.sqrt(count / chi.ppf(0.025))))
+    return ends, 1.0 / float(np.sqrt(2.0 * count))
+
+
+@method("change/last over before")
 def change(before: float, after: FloatArray, name: str, words: str) -> Extracted | None:
     """The relative change of the last finite value of `after` against `before`; words: what was done in between."""
     values = after[np.isfinite(after)]
@@ -106,20 +191,24 @@ def change(before: float, after: FloatArray, name: str, words: str) -> Extracted
     )
 
 
-def over_cycles(found: Sequence[Extracted | None]) -> Extracted | None:
+def over_cycles(found: Sequence[Extracted | None], within: tuple[float, float] = (-np.inf, np.inf)) -> Extracted | None:
     """Mean over cycles of one quantity, None standing for a cycle without it.
 
-    uncertainty: its standard deviation over the cycles (n - 1), that of the quantity for one.
+    uncertainty: its standard deviation over the cycles (n - 1); interval: of the mean, by Student's t, for cycles that are
+    independent, cut at the bounds the quantity has (`within`). Both are those of the quantity itself where one cycle has it.
     """
     values = [item for item in found if item is not None]
     if len(found) < 2 or not values:
         return values[0] if values else None
-    numbers = np.array([item.value for item in values])
+    first, numbers = values[0], np.array([item.value for item in values])
     which = f"{len(values)} of {len(found)} cycles"
     if len(values) == 1:
-        return replace(values[0], definition=f"{values[0].definition}; {which}")
-    definition = f"{values[0].definition}; mean and standard deviation of {which}"
-    return Extracted(values[0].name, float(numbers.mean()), values[0].unit, float(numbers.std(ddof=1)), definition)
+        return replace(first, definition=f"{first.definition}; {which}")
+    definition = f"{first.definition}; mean and standard deviation of {which}, interval of the mean"
+    mean, _, (low, high) = intervals.mean(numbers)
+    ends = (max(low, within[0]), min(high, within[1]))
+    spread = float(numbers.std(ddof=1))
+    return replace(first, value=mean, uncertainty=spread, definition=definition, interval=ends, rows=())
 
 
 def _of(conductances: FloatArray) -> str:
