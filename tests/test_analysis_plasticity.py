@@ -229,7 +229,7 @@ def test_a_is_that_of_the_mean_label() -> None:
     a, label = found["NeuroSim A of depression"], found["nonlinearity label of depression"]
     assert curves.label_of(1 / a.value) == pytest.approx(label.value)
     assert curves.label_of(1 / a.interval[0]) == pytest.approx(label.interval[1])
-    assert a.method == "nonlinearity/NeuroSim A@1"
+    assert a.method == "nonlinearity/NeuroSim-A@1"
     assert curves.number_of(11.0) == np.inf
     assert curves.number_of(-0.5) == pytest.approx(-1 / 2.519877)
 
@@ -238,7 +238,7 @@ def test_a_run_gives_series_over_its_cycles() -> None:
     series = {item.name: item for item in plasticity_run.per_cycle(table(cycles=3, repeats=2))}
     assert series["G after potentiation"].values == pytest.approx([LARGE] * 3, rel=0.03)
     assert series["nonlinearity label of depression"].cycles.tolist() == [1, 2, 3]
-    assert series["nonlinearity label of depression"].method == "nonlinearity/NeuroSim label@1"
+    assert series["nonlinearity label of depression"].method == "nonlinearity/NeuroSim-label@1"
 
 
 def test_flagged_reads_are_left_out_and_counted() -> None:

@@ -34,7 +34,7 @@ def linearity(conductances: FloatArray, name: str) -> Extracted | None:
     return Extracted(f"linearity of {name}", 1.0 - left, "", NAN, definition)
 
 
-@method("nonlinearity/greatest distance")
+@method("nonlinearity/greatest-distance")
 def nonlinearity(conductances: FloatArray, name: str) -> Extracted | None:
     """Greatest distance of a conductance from the straight line, over the range of the conductances; 0 is linear."""
     found = _line(conductances)
@@ -59,7 +59,7 @@ def dynamic_range(conductances: FloatArray, name: str) -> Extracted | None:
     return Extracted(f"dynamic range of {name}", float(values.max() / values.min()), "", NAN, definition)
 
 
-@method("asymmetry/mean distance")
+@method("asymmetry/mean-distance")
 def asymmetry(up: FloatArray, down: FloatArray) -> Extracted | None:
     """How far depression is from potentiation played backwards; 0 is symmetric. None unless both have the same pulses.
 
@@ -80,7 +80,7 @@ def asymmetry(up: FloatArray, down: FloatArray) -> Extracted | None:
     return Extracted("asymmetry", value, "", NAN, definition)
 
 
-@method("asymmetry/greatest distance")
+@method("asymmetry/greatest-distance")
 def asymmetric_ratio(up: FloatArray, down: FloatArray) -> Extracted | None:
     """The greatest distance of potentiation from depression played backwards, over the range of potentiation.
 
@@ -117,7 +117,7 @@ def label_difference(up: Extracted | None, down: Extracted | None) -> Extracted 
     )  # fmt: skip
 
 
-@method("levels/3 sigma")
+@method("levels/3-sigma")
 def levels_apart(samples: Sequence[FloatArray], name: str) -> Extracted | None:
     """How many levels can be told apart, from repeated reads of each; None unless every level has at least three.
 
@@ -180,7 +180,7 @@ def _of_variance(off: FloatArray, freedom: int) -> tuple[tuple[float, float], fl
     return ends, 1.0 / float(np.sqrt(2.0 * count))
 
 
-@method("change/last over before")
+@method("change/last-over-before")
 def change(before: float, after: FloatArray, name: str, words: str) -> Extracted | None:
     """The relative change of the last finite value of `after` against `before`; words: what was done in between."""
     values = after[np.isfinite(after)]

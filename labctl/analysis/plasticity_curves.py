@@ -97,7 +97,7 @@ def fit(conductances: FloatArray, shape: Shape) -> Curve | None:
     return _curve(u, y, scale, shape, float(best.x), left)
 
 
-@method("nonlinearity/NeuroSim label")
+@method("nonlinearity/NeuroSim-label")
 def label(conductances: FloatArray, name: str, curve: Curve | None = None) -> Extracted | None:
     """NeuroSim's nonlinearity label: positive for a potentiation that saturates, negative for a depression that does.
 
@@ -120,7 +120,7 @@ def label(conductances: FloatArray, name: str, curve: Curve | None = None) -> Ex
     )
 
 
-@method("nonlinearity/NeuroSim A")
+@method("nonlinearity/NeuroSim-A")
 def neurosim_a(found: Extracted | None, name: str) -> Extracted | None:
     """NeuroSim's A over the normalised pulses, A in G = B (1 - exp(-x/A)) + Gmin; negative for a depression that saturates.
 
@@ -142,7 +142,7 @@ def neurosim_a(found: Extracted | None, name: str) -> Extracted | None:
     return Extracted(f"NeuroSim A of {name}", 1.0 / number, "", error, definition, interval=(ends[0], ends[1]))
 
 
-@method("nonlinearity/Querlioz beta")
+@method("nonlinearity/Querlioz-beta")
 def querlioz_beta(conductances: FloatArray, name: str) -> Extracted | None:
     """beta of steps that fall as exp(-beta g) with the conductance g already reached, from 0 to 1; 0 is linear.
 

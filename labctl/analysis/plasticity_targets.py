@@ -34,7 +34,7 @@ def share(reached: NDArray[np.bool_]) -> Extracted | None:
     return Extracted("targets reached", value, "", error, definition, interval=intervals.share(hits, reached.size))
 
 
-@method("targets/mean over reached")
+@method("targets/mean-over-reached")
 def over_reached(values: FloatArray, name: str, words: str) -> Extracted | None:
     """The mean of a quantity over the targets reached, shape (n,); uncertainty: standard deviation; interval: of the mean."""
     if values.size == 0:
