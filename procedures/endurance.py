@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from labctl.analysis import endurance, endurance_run, reads
+from labctl.analysis import endurance, reads
 from labctl.analysis.endurance import WORDS, Check, Verdict
+from labctl.analysis.endurance import run as endurance_run
 from labctl.contracts import Block, Extracted, FloatArray, PulseTrain, Series, Sweep, Waveform
 from labctl.procedure import Choice, Count, Number, ParameterError, Plot, Station
 from labctl.pulses import cycles as pulse_cycles

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from labctl.analysis import plasticity_run
-from labctl.analysis.plasticity_run import BRANCHES, DISTURBED, KEPT
+from labctl.analysis.plasticity import run as plasticity_run
+from labctl.analysis.plasticity.run import BRANCHES, DISTURBED, KEPT
 from labctl.contracts import Block, Extracted, FloatArray, PulseTrain, Series, Sweep
 from labctl.procedure import Choice, Count, Number, ParameterError, Plot, Station
 from labctl.pulses import log_times

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from labctl.analysis import plasticity_targets, reads
+from labctl.analysis import reads
+from labctl.analysis.plasticity import targets as plasticity_targets
 from labctl.contracts import Block, Extracted, FloatArray, PulseTrain, Series, Sweep
 from labctl.procedure import Count, Number, ParameterError, Plot, Station, levels_between
 from labctl.quantities import Column

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from labctl.analysis import noise, reads, retention
+from labctl.analysis import reads, retention
+from labctl.analysis.retention import noise
 from labctl.contracts import Block, Extracted, FloatArray, PulseTrain, Status, Sweep
 from labctl.procedure import Choice, Count, Flag, Number, ParameterError, Plot, Station
 from labctl.pulses import linear_times, log_times

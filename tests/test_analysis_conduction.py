@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from labctl.analysis import conduction, methods
-from labctl.analysis.conduction_models import BOLTZMANN, CHARGE, VACUUM
+from labctl.analysis.conduction.laws import BOLTZMANN, CHARGE, VACUUM
 from labctl.contracts import Status
 
 V = np.linspace(0.3, 1.5, 60)

@@ -7,8 +7,7 @@ import pytest
 from scipy import stats
 
 from labctl import plugins
-from labctl.analysis import cycling, lifetimes
-from labctl.analysis.endurance import Verdict
+from labctl.analysis.endurance import Verdict, cycling, lifetimes
 from labctl.contracts import Extracted
 from labctl.procedure import Procedure
 

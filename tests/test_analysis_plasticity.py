@@ -5,8 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from labctl.analysis import plasticity, plasticity_run, plasticity_targets
-from labctl.analysis import plasticity_curves as curves
+from labctl.analysis import plasticity
+from labctl.analysis.plasticity import curves as curves
+from labctl.analysis.plasticity import run as plasticity_run
+from labctl.analysis.plasticity import targets as plasticity_targets
 from labctl.contracts import Status
 from labctl.recipe_parts import Kind
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from labctl import plugins
-from labctl.analysis import arrhenius, noise, retention, trends
+from labctl.analysis import retention
+from labctl.analysis.retention import arrhenius, noise, trends
 from labctl.contracts import Extracted
 from labctl.procedure import Procedure
 

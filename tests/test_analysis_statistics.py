@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from labctl.analysis import distributions, families, goodness, intervals, samples, variation
+from labctl.analysis.statistics import distributions, families, goodness, intervals, samples, variation
 from labctl.contracts import Series
 
 RNG_SEED = 7

@@ -11,18 +11,10 @@ import numpy as np
 import pytest
 from scipy import signal, stats
 
-from labctl.analysis import (
-    arrhenius,
-    distributions,
-    families,
-    intervals,
-    lifetimes,
-    noise,
-    retention,
-    samples,
-    trends,
-    variation,
-)
+from labctl.analysis import retention
+from labctl.analysis.endurance import lifetimes
+from labctl.analysis.retention import arrhenius, noise, trends
+from labctl.analysis.statistics import distributions, families, intervals, samples, variation
 from labctl.contracts import Extracted
 
 TRIALS, MANY, LEAST = 200, 1000, 0.93

@@ -13,7 +13,8 @@ import pd_runs
 import pytest
 
 from labctl import exports
-from labctl.analysis import plasticity_curves, plasticity_model
+from labctl.analysis.plasticity import curves as plasticity_curves
+from labctl.analysis.plasticity import model as plasticity_model
 from labctl.errors import UsageError
 
 UP, DOWN = pd_runs.truth(1), pd_runs.truth(-1)

@@ -6,7 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from labctl.analysis import cycling, distributions, noise, retention, variation
+from labctl.analysis import retention
+from labctl.analysis.endurance import cycling
+from labctl.analysis.retention import noise
+from labctl.analysis.statistics import distributions, variation
 
 DATA = Path(__file__).parents[1].parent / "shared" / "data"
 

@@ -13,8 +13,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from labctl.analysis import intervals, reads
+from labctl.analysis import reads
 from labctl.analysis.methods import method
+from labctl.analysis.statistics import intervals
 from labctl.contracts import Extracted, FloatArray, Status
 
 #: flags of samples that carry no power that could be summed; a limited current is a current all the same

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from labctl.analysis.plasticity_model import UpdateModel
+from labctl.analysis.plasticity.model import UpdateModel
 from labctl.contracts import FloatArray
 from labctl.errors import UsageError
 from labctl.exports import Made, provenance

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from labctl.analysis.plasticity_model import UpdateModel, Way
+from labctl.analysis.plasticity.model import UpdateModel, Way
 from labctl.contracts import FloatArray
 from labctl.errors import UsageError
 from labctl.exports import Made, provenance

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from labctl.analysis import plasticity_model, plasticity_run
+from labctl.analysis.plasticity import model as plasticity_model
+from labctl.analysis.plasticity import run as plasticity_run
 from labctl.contracts import FloatArray
 from labctl.errors import UsageError
 from labctl.exports import provenance

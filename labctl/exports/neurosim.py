@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 
-from labctl.analysis.plasticity_curves import LAST_LABEL
-from labctl.analysis.plasticity_model import UpdateModel, Way
+from labctl.analysis.plasticity.curves import LAST_LABEL
+from labctl.analysis.plasticity.model import UpdateModel, Way
 from labctl.exports import Made, provenance
 from labctl.exports.measured import Measured, measured
 from labctl.store import Run

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 
-from labctl.analysis.plasticity_model import UpdateModel, Way
+from labctl.analysis.plasticity.model import UpdateModel, Way
 from labctl.errors import UsageError
 from labctl.exports import Made, provenance
 from labctl.exports.measured import Measured, Pulsed, measured

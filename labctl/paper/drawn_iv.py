@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from labctl.analysis import samples
+from labctl.analysis.statistics import samples
 from labctl.contracts import FloatArray
 from labctl.paper import curves, iv, lateral, tunnelling
 from labctl.paper.plan import COMPLIANCES, LATERAL, VERTICAL

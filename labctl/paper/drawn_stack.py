@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from labctl.analysis import samples
+from labctl.analysis.statistics import samples
 from labctl.contracts import Status
 from labctl.errors import UsageError
 from labctl.paper import curves, stack

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from labctl.analysis import intervals
+from labctl.analysis.statistics import intervals
 from labctl.contracts import FloatArray
 
 NAN = math.nan

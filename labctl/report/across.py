@@ -89,7 +89,7 @@ def _series_names(pool: Pool) -> list[tuple[str, str]]:
 
 
 def _of_series(pool: Pool, key: tuple[str, str]) -> list[Extracted]:
-    from labctl.analysis.variation import mean_over_cells, variation
+    from labctl.analysis.statistics.variation import mean_over_cells, variation
 
     parts = [
         (where, item)
@@ -136,7 +136,7 @@ def _number_names(pool: Pool) -> list[tuple[str, str, str]]:
 
 
 def _row(pool: Pool, key: tuple[str, str, str]) -> list[str] | None:
-    from labctl.analysis.distributions import median, sample
+    from labctl.analysis.statistics.distributions import median, sample
 
     values: dict[str, list[float]] = {}
     for where, one in zip(pool.cells, pool.found, strict=True):
@@ -162,7 +162,7 @@ def _row(pool: Pool, key: tuple[str, str, str]) -> list[str] | None:
 # -- lives ----------------------------------------------------------------------------------------------------------------
 def _lives(pool: Pool) -> Table | None:
     """The Weibull distribution of the cells' lives, survivors and intervals between checks censored."""
-    from labctl.analysis.lifetimes import Life, lives, weibull
+    from labctl.analysis.endurance.lifetimes import Life, lives, weibull
 
     ended: dict[str, Extracted] = {}
     for where, one in zip(pool.cells, pool.found, strict=True):

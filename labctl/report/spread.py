@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from labctl.analysis import distributions
+from labctl.analysis.statistics import distributions
 from labctl.contracts import Extracted, Series
 from labctl.report import numbers, text
 from labctl.report.document import Table

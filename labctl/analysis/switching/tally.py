@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from labctl.analysis import intervals
+from labctl.analysis.statistics import intervals
 from labctl.contracts import Extracted, FloatArray, Series
 
 LEAST_MEDIAN = 6  #: loops from which order statistics bound a median on both sides at 95 %

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from labctl.analysis import distributions, families, samples
-from labctl.analysis.samples import Sample
+from labctl.analysis.statistics import distributions, families, samples
+from labctl.analysis.statistics.samples import Sample
 from labctl.contracts import Series
 from labctl.errors import UsageError
 from labctl.report.plots import curves, rows, style

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from labctl.analysis import conduction, conduction_fit, conduction_models
+from labctl.analysis import conduction
+from labctl.analysis.conduction import fit as conduction_fit
+from labctl.analysis.conduction import laws as conduction_models
 from labctl.contracts import FloatArray
 from labctl.report.plots import branches, rows, style
 from labctl.report.plots.branches import Branch

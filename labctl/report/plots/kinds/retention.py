@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from labctl.analysis import reads, trends
+from labctl.analysis import reads
+from labctl.analysis.retention import trends
 from labctl.contracts import FloatArray
 from labctl.report.plots import rows, style
 from labctl.report.plots.style import Picture

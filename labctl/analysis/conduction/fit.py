@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from labctl.analysis.conduction_models import HIGHEST, Law, with_barrier
-from labctl.analysis.intervals import student
-from labctl.analysis.residuals import correlation, independent, inflated
+from labctl.analysis.conduction.laws import HIGHEST, Law, with_barrier
+from labctl.analysis.statistics.intervals import student
+from labctl.analysis.statistics.residuals import correlation, independent, inflated
 from labctl.contracts import FloatArray
 
 Places = NDArray[np.int64]

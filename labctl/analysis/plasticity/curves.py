@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labctl.analysis.intervals import UNKNOWN, Interval, student
 from labctl.analysis.methods import method
-from labctl.analysis.residuals import correlation, independent, inflated
+from labctl.analysis.statistics.intervals import UNKNOWN, Interval, student
+from labctl.analysis.statistics.residuals import correlation, independent, inflated
 from labctl.contracts import Extracted, FloatArray
 
 NAN = math.nan

@@ -11,9 +11,10 @@ import math
 
 import numpy as np
 
-from labctl.analysis import intervals, trends
 from labctl.analysis.kinetics import line
 from labctl.analysis.methods import method
+from labctl.analysis.retention import trends
+from labctl.analysis.statistics import intervals
 from labctl.contracts import Extracted, FloatArray
 
 #: share of the age by which two reads may differ and yet count as of one age: guess, nothing that drifts in ln t changes by it

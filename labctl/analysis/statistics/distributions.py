@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from labctl.analysis import intervals
-from labctl.analysis.families import FAMILIES, Fit, fit
-from labctl.analysis.fitted import Compared, best, compare, lognormal, normal, weibull
-from labctl.analysis.intervals import SEED, Interval
 from labctl.analysis.methods import method
-from labctl.analysis.samples import Sample, between, named, of_series, sample
+from labctl.analysis.statistics import intervals
+from labctl.analysis.statistics.families import FAMILIES, Fit, fit
+from labctl.analysis.statistics.fitted import Compared, best, compare, lognormal, normal, weibull
+from labctl.analysis.statistics.intervals import SEED, Interval
+from labctl.analysis.statistics.samples import Sample, between, named, of_series, sample
 from labctl.contracts import Extracted, FloatArray
 
 SKEWED = 1.5  #: skewness beyond which sigma/mu has no interval: guess; an exponential distribution has 2

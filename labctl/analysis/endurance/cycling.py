@@ -11,9 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labctl.analysis import intervals, lifetimes, trends
-from labctl.analysis.lifetimes import Life
+from labctl.analysis.endurance import lifetimes
+from labctl.analysis.endurance.lifetimes import Life
 from labctl.analysis.methods import method
+from labctl.analysis.retention import trends
+from labctl.analysis.statistics import intervals
 from labctl.contracts import Extracted, FloatArray
 
 QUANTILES = (0.05, 0.5, 0.95)

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labctl.analysis import intervals, regions
-from labctl.analysis.intervals import Interval
-from labctl.analysis.samples import Sample
+from labctl.analysis.statistics import intervals, regions
+from labctl.analysis.statistics.intervals import Interval
+from labctl.analysis.statistics.samples import Sample
 from labctl.contracts import FloatArray
 
 

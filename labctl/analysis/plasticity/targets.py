@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from labctl.analysis import intervals
 from labctl.analysis.methods import method
+from labctl.analysis.statistics import intervals
 from labctl.contracts import Extracted, FloatArray, Series
 
 READ = 0  #: in the column ``kind``

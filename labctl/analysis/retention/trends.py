@@ -14,8 +14,8 @@ from functools import cached_property
 
 import numpy as np
 
-from labctl.analysis import intervals
-from labctl.analysis.intervals import Interval
+from labctl.analysis.statistics import intervals
+from labctl.analysis.statistics.intervals import Interval
 from labctl.contracts import FloatArray
 
 #: how intervals of a line were found, for definitions

@@ -12,8 +12,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from labctl.analysis import intervals
 from labctl.analysis.methods import method
+from labctl.analysis.statistics import intervals
 from labctl.contracts import Extracted, FloatArray
 
 NAN = float("nan")

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from labctl.analysis import intervals
-from labctl.analysis.families import Fit, fit
 from labctl.analysis.methods import method
-from labctl.analysis.samples import Sample, between
+from labctl.analysis.statistics import intervals
+from labctl.analysis.statistics.families import Fit, fit
+from labctl.analysis.statistics.samples import Sample, between
 from labctl.contracts import Extracted, FloatArray
 
 #: shares of cells that have failed, of which the life is stated: the 10 % of reliability work ("B10"), and half

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from labctl.analysis import cycling, endurance, energy, lifetimes, loops
-from labctl.analysis.endurance import Verdict
+from labctl.analysis import endurance, energy, loops
+from labctl.analysis.endurance import Verdict, cycling, lifetimes
 from labctl.contracts import Extracted, FloatArray, Series, Status
 
 READ, SWEEP = 0, 2  #: in the column ``kind``

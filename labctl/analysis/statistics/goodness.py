@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from labctl.analysis.families import Family, Fit
+from labctl.analysis.statistics.families import Family, Fit
 from labctl.contracts import FloatArray
 
 SIMULATED = 999  #: samples; p is then resolved to 0.001
@@ -61,7 +61,7 @@ def _weibull(y: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 @functools.lru_cache(maxsize=32)
 def _simulated(weibull: bool, count: int, seed: int) -> FloatArray:
-    from labctl.analysis.families import FAMILIES
+    from labctl.analysis.statistics.families import FAMILIES
 
     family = FAMILIES["weibull" if weibull else "normal"]
     shares = np.random.default_rng(seed).random((SIMULATED, count))

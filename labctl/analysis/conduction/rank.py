@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from labctl.analysis.conduction_fit import LEAST_ROWS, LEAST_SPAN, Line, line, longest
-from labctl.analysis.conduction_models import HIGHEST, LAWS, NAN, Layer, implied
-from labctl.analysis.residuals import EXACT, independent
+from labctl.analysis.conduction.fit import LEAST_ROWS, LEAST_SPAN, Line, line, longest
+from labctl.analysis.conduction.laws import HIGHEST, LAWS, NAN, Layer, implied
+from labctl.analysis.statistics.residuals import EXACT, independent
 from labctl.contracts import Extracted, FloatArray, Status
 
 Rows = NDArray[np.int64]

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from labctl.analysis import intervals, regions
-from labctl.analysis.families import FAMILIES
-from labctl.analysis.intervals import Interval
 from labctl.analysis.methods import method
+from labctl.analysis.statistics import intervals, regions
+from labctl.analysis.statistics.families import FAMILIES
+from labctl.analysis.statistics.intervals import Interval
 from labctl.contracts import Extracted, FloatArray
 
 BOLTZMANN = 8.617333262e-5  #: eV/K, from the exact constants of the SI (CODATA 2018)

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from labctl.analysis import intervals
-from labctl.analysis.intervals import LEVEL, TAIL, Interval
 from labctl.analysis.methods import method
+from labctl.analysis.statistics import intervals
+from labctl.analysis.statistics.intervals import LEVEL, TAIL, Interval
 from labctl.contracts import Extracted, FloatArray
 
 #: values, or cells, from which their tails are looked at: guess; a kurtosis of fewer says nothing

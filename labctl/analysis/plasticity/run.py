@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from labctl.analysis import plasticity, plasticity_curves, reads
+from labctl.analysis import plasticity, reads
 from labctl.analysis.loops import stretches
+from labctl.analysis.plasticity import curves as plasticity_curves
 from labctl.contracts import Extracted, FloatArray, Series
 
 BRANCHES = {1: "potentiation", -1: "depression"}

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labctl.analysis import plasticity_curves
+from labctl.analysis.plasticity import curves as plasticity_curves
 from labctl.contracts import Extracted, FloatArray
 
 

@@ -18,11 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labctl.analysis import switching
-from labctl.analysis.conduction_fit import LEAST_SPAN, NARROW, Line, line, longest
-from labctl.analysis.conduction_models import LAWS, NAN, Law, Layer
-from labctl.analysis.conduction_rank import Fit, enough, rank, usable
+from labctl.analysis.conduction.fit import LEAST_SPAN, NARROW, Line, line, longest
+from labctl.analysis.conduction.laws import LAWS, NAN, Law, Layer
+from labctl.analysis.conduction.rank import Fit, enough, rank, usable
 from labctl.analysis.methods import method
-from labctl.analysis.residuals import inflated
+from labctl.analysis.statistics.residuals import inflated
 from labctl.contracts import Extracted, FloatArray, Status
 
 __all__ = ["Fit", "Layer", "fowler_nordheim", "rank", "returning", "slopes", "weights"]

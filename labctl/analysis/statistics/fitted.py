@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labctl.analysis import intervals
-from labctl.analysis.families import FAMILIES, Fit, fit
-from labctl.analysis.goodness import p_value
-from labctl.analysis.intervals import SEED, Interval
 from labctl.analysis.methods import method
-from labctl.analysis.samples import Sample, named
+from labctl.analysis.statistics import intervals
+from labctl.analysis.statistics.families import FAMILIES, Fit, fit
+from labctl.analysis.statistics.goodness import p_value
+from labctl.analysis.statistics.intervals import SEED, Interval
+from labctl.analysis.statistics.samples import Sample, named
 from labctl.contracts import Extracted
 
 

@@ -1,0 +1,43 @@
+"""States that are kept: drift with its noise, times to failure, temperatures."""
+
+from labctl.analysis.retention.over_time import (
+    FAILED,
+    LARGEST,
+    LEAST_HALF,
+    LEAST_POINTS,
+    LEAST_READS,
+    SAME_AGE,
+    changed,
+    disturb_exponent,
+    disturbed,
+    drift,
+    drift_band,
+    drift_exponent,
+    failure_by_drift,
+    failure_time,
+    on_off,
+    reads_to_change,
+    same_age,
+    selectivity,
+)
+
+__all__ = [
+    "FAILED",
+    "LARGEST",
+    "LEAST_HALF",
+    "LEAST_POINTS",
+    "LEAST_READS",
+    "SAME_AGE",
+    "changed",
+    "disturb_exponent",
+    "disturbed",
+    "drift",
+    "drift_band",
+    "drift_exponent",
+    "failure_by_drift",
+    "failure_time",
+    "on_off",
+    "reads_to_change",
+    "same_age",
+    "selectivity",
+]
