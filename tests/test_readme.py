@@ -43,6 +43,25 @@ def test_a_command_runs(part: str, tmp_path: Path) -> None:
         assert not list((tmp_path / "runs").glob("*.jrn"))
 
 
+def test_the_commands_from_rows_to_knowledge_run(tmp_path: Path) -> None:
+    section = README.split("## From rows to knowledge")[1].split("```")[1]
+    lines = re.findall(r"^\$ labctl ((?:analyze|plot|report|export) .*?)\s+#", section, re.MULTILINE)
+    assert len(lines) == 4
+    made = labctl(
+        "run", "iv-sweep", "--sim", "device-2", "--seed", "1", "--out", "runs/my-run.h5", "-q", folder=tmp_path
+    )
+    assert made.returncode == 0, made.stderr
+    for line in lines:
+        words = [
+            found
+            for word in shlex.split(line)
+            for found in ([*map(str, tmp_path.glob(word))] if "*" in word else [word])
+        ]
+        done = labctl(*words, folder=tmp_path)
+        assert done.returncode == 0, done.stderr
+    assert {"figure-1.pdf", "W12.html"} <= {path.name for path in tmp_path.iterdir()}
+
+
 def python_blocks() -> list[str]:
     return re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
