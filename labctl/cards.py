@@ -13,6 +13,7 @@ Cards are data: nothing in them is imported or evaluated.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -53,9 +54,16 @@ def read(name: str) -> Card:
         raise UsageError(
             f"no device named {name!r}{plugins.suggestion(name, list(paths()))}; see 'labctl list devices'"
         )
-    card = yaml.load(path, _Card)
+    stat = path.stat()
+    card = _parsed(path, stat.st_mtime_ns, stat.st_size)
     fields = {key: CardField(item.value, item.unit, item.meaning, item.source) for key, item in card.fields.items()}
     return Card(name, card.model, card.title, fields, card.sweep)
+
+
+@lru_cache(64)
+def _parsed(path: Path, changed: int, size: int) -> _Card:
+    """The card in a file as it was last changed: many cells of one device ask for it one after the other."""
+    return yaml.load(path, _Card)
 
 
 def build(name: str, seed: int | None) -> DeviceModel:

@@ -149,11 +149,5 @@ def _jumps(half: HalfLoop, rows: Rows) -> bool:
     return bool(abs(half.decades[rows[1]] - half.decades[rows[0]]) >= steps.LEAST_STEP)
 
 
-def _until_limited(half: HalfLoop) -> Rows:
-    """The rows of the way out up to the first that the compliance made, that one included."""
-    limited = half.limited[half.out]
-    return half.out[: int(np.argmax(limited)) + 1] if limited.any() else half.out
-
-
 def _over(values: FloatArray, count: int) -> FloatArray:
     return np.asarray(values[count:] - values[:-count])
