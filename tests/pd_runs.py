@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from labctl.analysis.plasticity import curves as curves
+from labctl.analysis.plasticity import curves
 from labctl.contracts import Block
 from labctl.quantities import Column
 from labctl.recipe_parts import WORK_COLUMNS

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from labctl.analysis import plasticity
-from labctl.analysis.plasticity import curves as curves
+from labctl.analysis.plasticity import curves
 from labctl.analysis.plasticity import run as plasticity_run
 from labctl.analysis.plasticity import targets as plasticity_targets
 from labctl.contracts import Status
@@ -308,3 +308,29 @@ def test_the_real_pulse_response_is_nearly_linear_up_and_saturates_down() -> Non
     assert straight is not None
     assert straight.value == pytest.approx(0.91, abs=0.01)
     assert curves.alpha(up, "x") is None, "conductances normalised to -1 .. 1 have no alpha"
+
+
+# -- targets ------------------------------------------------------------------------------------------------------------
+def test_targets_reached_are_counted_and_what_it_took_is_averaged_over_them() -> None:
+    columns = {
+        "kind": np.array([0, 0, 1, 0, 0, 0, 0]),
+        "verdict": np.array([0, 1, 0, 0, 2, 1, 0]),  # reached, given up, reached, cut short
+        "attempt": np.array([1, 2, 0, 5, 9, 4, 1]),
+        "target": np.array([2.0, 2.0, np.nan, 4.0, 4.0, 5.0, 6.0]),
+        "conductance": np.array([1.0, 2.2, np.nan, 1.0, 3.0, 4.5, 1.0]),
+    }
+    shared, error, pulses = plasticity_targets.extract(columns)
+    assert shared.value == pytest.approx(2 / 3)
+    assert shared.interval == pytest.approx((0.0943, 0.9916), abs=1e-3)  # Clopper and Pearson, 2 of 3
+    assert error.value == pytest.approx(0.1)
+    assert (pulses.value, pulses.uncertainty) == (3.0, pytest.approx(2**0.5))
+    assert pulses.interval == pytest.approx((3 - 12.706, 3 + 12.706), abs=1e-2)  # Student, one degree of freedom
+    series = {item.name: item for item in plasticity_targets.per_target(columns)}
+    assert series["pulses"].values.tolist() == [2, 9, 4]
+    assert series["pulses"].censored.tolist() == [False, True, False]
+
+
+def test_the_interval_of_a_mean_over_targets_covers_it() -> None:
+    rng = np.random.default_rng(3)
+    found = [plasticity_targets.over_reached(rng.normal(7, 2, 6), "x", "x") for _ in range(200)]
+    assert sum(item.interval[0] <= 7 <= item.interval[1] for item in found if item is not None) >= 186

@@ -70,6 +70,21 @@ def test_many_reads_in_bins_give_the_same_line() -> None:
     assert low < value < high
 
 
+def test_a_disturb_exponent_is_against_the_number_of_pulses() -> None:
+    counts = np.unique(np.rint(np.geomspace(1, 1e5, 60)))
+    found = retention.disturb_exponent(counts, -2e-6 * counts**0.02, "nu", 3)
+    assert found is not None
+    assert found.value == pytest.approx(-0.02)
+    assert found.excluded == 3
+    rng = np.random.default_rng(5)
+    hits = 0
+    for _ in range(200):
+        noise = retention.disturb_exponent(counts, counts**-0.03 * np.exp(rng.normal(0, 0.02, counts.size)), "nu")
+        assert noise is not None
+        hits += noise.interval[0] <= 0.03 <= noise.interval[1]
+    assert hits >= 186
+
+
 # -- failure by drift ---------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("sign", [1, -1])
 def test_a_failure_beyond_the_data_says_how_far(sign: int) -> None:
