@@ -62,12 +62,22 @@ def _example(unit: str) -> str:
 
 def show(value: float, unit: str = "", digits: int = 6) -> str:
     """Write an SI float for people: ``show(1e-6, "A")`` is ``"1 uA"``; units without a prefix stay as they are."""
-    if not math.isfinite(value) or value == 0 or not unit or unit in ("%", "points", "K"):
+    if not math.isfinite(value) or value == 0 or not takes_prefix(unit):
         return f"{value:.{digits}g} {unit}".rstrip()
     rounded = float(f"{value:.{digits}g}")  # first, so that 0.99999999 V is "1 V" and not "1000 mV"
-    power = min(max(int(f"{rounded:e}".partition("e")[2]) // 3 * 3, -15), 12)
-    prefix = next(symbol for symbol, of in PREFIXES.items() if of == power)
+    power, prefix = prefix_of(rounded)
     return f"{float(Decimal(repr(rounded)).scaleb(-power)):.{digits}g} {prefix}{unit}"
+
+
+def takes_prefix(unit: str) -> bool:
+    """Whether an SI prefix before `unit` says what it should: not for counts, K, %, and powers ("cm^2", "V^-1/2")."""
+    return bool(unit) and unit not in ("%", "points", "K") and "^" not in unit and not unit.startswith("1/")
+
+
+def prefix_of(value: float) -> tuple[int, str]:
+    """The power of ten and the prefix that leave 1 to 1000 before it, for a number that is not 0."""
+    power = min(max(int(f"{value:e}".partition("e")[2]) // 3 * 3, -15), 12)
+    return power, next(symbol for symbol, of in PREFIXES.items() if of == power)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ import io
 import json
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -140,10 +141,22 @@ def test_an_analysis_is_held_against_the_one_before(run: store.Run, tmp_path: Pa
     before = kept.earlier(path)
     assert kept.changes(before, [item(0.5), gone, item(NAN, "a/b@1", "a")]) == []
     assert kept.changes(before, [item(0.6, "V_set/steepest@2"), item(NAN, "a/b@1", "a"), item(1, "c/d@1", "c")]) == [
-        "changed: V_set (V_set/steepest@2) = 600 mV, was 500 mV by V_set/steepest@1",
+        "changed: V_set (V_set/steepest@2): 600 mV, was 500 mV by V_set/steepest@1",
         "new: c (c/d@1) = 1 V",
         "gone: V_hold (V_hold/drop@1)",
     ]
+
+
+def test_a_change_of_interval_or_version_or_of_one_of_two_alike_is_a_change(run: store.Run, tmp_path: Path) -> None:
+    path = kept.kept_path(run.path or tmp_path)
+    survivor = replace(item(NAN, "life/x@1", "life"), interval=(1e6, math.inf))
+    path.write_text(kept.to_json(run, numbers.Numbers((item(0.5), item(0.7), survivor))))
+    before = kept.earlier(path)
+    assert kept.changes(before, [item(0.5), item(0.7), survivor]) == []
+    assert kept.changes(before, [item(0.6), item(0.7), survivor])[0].startswith("changed: V_set")
+    assert kept.changes(before, [item(0.5), survivor]) == ["gone: V_set (V_set/steepest@1)"]
+    assert "interval" in kept.changes(before, [item(0.5), item(0.7), replace(survivor, interval=(1e2, math.inf))])[0]
+    assert "another version" in kept.changes(before, [item(0.5, "V_set/steepest@2"), item(0.7), survivor])[0]
 
 
 @pytest.mark.parametrize(

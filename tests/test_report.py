@@ -36,6 +36,18 @@ def test_pictures_are_saved_by_their_ending(run: store.Run, tmp_path: Path, endi
 def test_numbers_are_said_with_their_uncertainty() -> None:
     assert text.value(Extracted("V_th", 0.502, "V", 0.028, "")) == "502 ± 28 mV"
     assert text.value(Extracted("R", 1e6, "ohm", float("nan"), "")) == "1 Mohm"
+    for value, error, unit, said in (
+        (999.98, 4.2, "ohm", "1.0000 ± 0.0042 kohm"),
+        (0.99998, 0.01, "V", "1.000 ± 0.010 V"),
+        (9.9999e-7, 1e-8, "A", "1.000 ± 0.010 uA"),
+        (999.4, 4.2, "ohm", "999.4 ± 4.2 ohm"),
+        (3e-7, 2e-8, "", "3e-07 ± 2e-08"),
+        (0.5, 1e-9, "", "0.5 ± 1e-09"),
+        (-3.2e-5, 1e-6, "V^-1/2", "-3.2e-05 ± 1e-06 V^-1/2"),
+        (float("nan"), 1.0, "V", "nan V"),
+        (0.0, 0.0, "V", "0 ± 0 V"),
+    ):
+        assert text.value(Extracted("x", value, unit, error, "")) == said
 
 
 def test_a_sketch_shows_where_the_curve_is() -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import labctl
 from labctl.contracts import Extracted
@@ -15,6 +16,7 @@ from labctl.quantities import show
 from labctl.report.numbers import Numbers
 from labctl.store import Run, SlicedRun, digest
 
+T = TypeVar("T")
 ENDING = ".analysis.json"  #: of the file beside a run file that keeps its numbers
 MOST = 2**24  #: bytes of such a file that are read: guess, far above what an analysis takes
 ALIKE = 1e-9  #: relative; numbers that differ by less are the same
@@ -69,20 +71,48 @@ def earlier(path: Path) -> list[dict[str, Any]]:
 
 
 def changes(before: Sequence[dict[str, Any]], now: Sequence[Extracted]) -> list[str]:
-    """One line for every number that an earlier analysis gave otherwise, did not have, or had and has no more."""
-    old = {(item["name"], _rule(item["method"]), item["unit"]): item for item in before}
-    new = {(item.name, _rule(item.method), item.unit): item for item in now}
+    """One line for every number that an earlier analysis gave otherwise, did not have, or had and has no more.
+
+    A change of the uncertainty, of the interval or of the method's version is one, too. Of numbers that share name, method and
+    unit the first is held against the first, and so on.
+    """
+    old = _numbered([(item["name"], _rule(item["method"]), item["unit"]) for item in before], before)
+    new = _numbered([(item.name, _rule(item.method), item.unit) for item in now], now)
     lines = []
     for key, item in new.items():
         was = old.pop(key, None)
         if was is None:
-            lines.append(f"new: {_named(item.name, item.method)} = {show(item.value, item.unit, 5)}")
-        elif not _same(was.get("value"), item.value):
-            value = was.get("value")
-            said = show(float(value), item.unit, 5) if isinstance(value, int | float) else str(value)
-            now_is = f"{_named(item.name, item.method)} = {show(item.value, item.unit, 5)}"
-            lines.append(f"changed: {now_is}, was {said} by {was['method']}")
+            lines.append(f"new: {_named(item.name, item.method)} = {_said(_plain(item))}")
+        elif what := _differs(was, _plain(item)):
+            lines.append(f"changed: {_named(item.name, item.method)}: {what}")
     return lines + [f"gone: {_named(item['name'], item['method'])}" for item in old.values()]
+
+
+def _numbered(keys: Sequence[tuple[str, str, str]], items: Sequence[T]) -> dict[tuple[str, str, str, int], T]:
+    """The items by their key and how many of that key came before."""
+    seen: Counter[tuple[str, str, str]] = Counter()
+    found = {}
+    for key, item in zip(keys, items, strict=True):
+        found[(*key, seen[key])] = item
+        seen[key] += 1
+    return found
+
+
+def _differs(was: dict[str, Any], item: dict[str, Any]) -> str:
+    """What an earlier analysis gave otherwise, "" for nothing; both as they are kept."""
+    if not _same(was.get("value"), item["value"]):
+        return f"{_said(item)}, was {_said(was)} by {was['method']}"
+    ends, before = item["interval_95"], was.get("interval_95")
+    if not (isinstance(before, list) and len(before) == 2 and all(map(_same, before, ends))):
+        return f"interval {ends}, was {before} by {was['method']}"
+    if not _same(was.get("uncertainty"), item["uncertainty"]):
+        return f"uncertainty {item['uncertainty']}, was {was.get('uncertainty')} by {was['method']}"
+    return f"the same by another version, was {was['method']}" if was["method"] != item["method"] else ""
+
+
+def _said(item: dict[str, Any]) -> str:
+    value = item.get("value")
+    return show(float(value), item["unit"], 5) if isinstance(value, int | float) else str(value)
 
 
 def _named(name: str, method: str) -> str:
@@ -94,8 +124,8 @@ def _rule(method: str) -> str:
     return method.partition("@")[0]
 
 
-def _same(was: Any, value: float) -> bool:
-    plain = _number(value)
-    if isinstance(was, int | float) and isinstance(plain, float):
-        return math.isclose(was, plain, rel_tol=ALIKE)
-    return bool(was == plain)
+def _same(was: Any, now: Any) -> bool:
+    """Whether two numbers as they are kept are the same; None and "inf" are themselves."""
+    if isinstance(was, int | float) and isinstance(now, int | float):
+        return math.isclose(was, now, rel_tol=ALIKE)
+    return bool(was == now)

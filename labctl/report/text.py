@@ -10,10 +10,14 @@ from labctl import plugins
 from labctl.contracts import Extracted
 from labctl.logs.lines import UNITS
 from labctl.procedure import Procedure
-from labctl.quantities import show
+from labctl.quantities import prefix_of, show, takes_prefix
 from labctl.store import Event, Run
 
-FIXED = 1e5  #: numbers from here on are written with an exponent
+FIXED, SMALL, MOST = (
+    1e5,
+    1e-3,
+    6,
+)  #: numbers from the first on, and below the second, have an exponent; most decimals without one
 FLOATS = 2**1023  #: integers below this one are within a float's range
 BRIEF = 70  #: characters of a definition beside its number
 
@@ -39,22 +43,22 @@ def extracted(run: Run, brief: bool = False) -> Iterator[str]:
 
 
 def value(item: Extracted) -> str:
-    """A number with its uncertainty, both in the same prefix of the unit."""
-    if not math.isfinite(item.uncertainty):
+    """A number with its uncertainty, both in the same prefix of the unit, to the second digit of the uncertainty."""
+    if not (math.isfinite(item.uncertainty) and math.isfinite(item.value)):
         return show(item.value, item.unit, 4)
-    if not item.unit:
-        return _rounded(item.value, item.uncertainty)
-    largest = max(abs(item.value), abs(item.uncertainty))
-    prefixed = show(largest, item.unit, 4).rpartition(" ")[2]
-    scale = largest / float(show(largest, item.unit, 17).partition(" ")[0]) if largest else 1.0
-    return f"{_rounded(item.value / scale, item.uncertainty / scale)} {prefixed}"
+    largest = float(f"{max(abs(item.value), abs(item.uncertainty)):.4g}")
+    if not largest or not takes_prefix(item.unit):
+        return f"{_rounded(item.value, item.uncertainty)} {item.unit}".rstrip()
+    power, prefix = prefix_of(largest)
+    return f"{_rounded(item.value / 10.0**power, item.uncertainty / 10.0**power)} {prefix}{item.unit}"
 
 
 def _rounded(number: float, uncertainty: float) -> str:
-    """Both to the place of the second digit of the uncertainty."""
-    if uncertainty <= 0.0 or abs(number) >= FIXED:
+    """Both to the place of the second digit of the uncertainty; exponents where plain digits say too little."""
+    size = max(abs(number), abs(uncertainty))
+    places = max(1 - math.floor(math.log10(uncertainty)), 0) if uncertainty > 0 else 0
+    if uncertainty <= 0.0 or not SMALL <= size < FIXED or places > MOST:
         return f"{number:.4g} ± {uncertainty:.2g}"
-    places = min(max(1 - math.floor(math.log10(uncertainty)), 0), 6)
     return f"{number:.{places}f} ± {uncertainty:.{places}f}"
 
 
