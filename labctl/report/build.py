@@ -82,6 +82,8 @@ def _warnings(sources: Sequence[Source]) -> Iterator[Words]:
             yield Words(f"Run {number}: {run.ending.lost_bytes} bytes of its journal were damaged and are left out.")
         if source.numbers.problem:
             yield Words(f"Run {number}: {source.numbers.problem}.")
+    for place in across.uncounted([source.run for source in sources]):
+        yield Words(f"Run {place + 1} is a copy of another run here, or is continued by one: together they count once.")
     if any(source.run.header.simulated for source in sources):
         yield Words("Runs on a simulated instrument are measurements of a model, not of a sample.")
 
