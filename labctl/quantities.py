@@ -65,6 +65,8 @@ def show(value: float, unit: str = "", digits: int = 6) -> str:
     if not math.isfinite(value) or value == 0 or not takes_prefix(unit):
         return f"{value:.{digits}g} {unit}".rstrip()
     rounded = float(f"{value:.{digits}g}")  # first, so that 0.99999999 V is "1 V" and not "1000 mV"
+    if not 1e-15 <= abs(rounded) < 1e15:  # beyond the prefixes
+        return f"{rounded:.{digits}g} {unit}"
     power, prefix = prefix_of(rounded)
     return f"{float(Decimal(repr(rounded)).scaleb(-power)):.{digits}g} {prefix}{unit}"
 

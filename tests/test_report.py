@@ -44,7 +44,7 @@ def test_numbers_are_said_with_their_uncertainty() -> None:
         (3e-7, 2e-8, "", "3e-07 ± 2e-08"),
         (0.5, 1e-9, "", "0.5 ± 1e-09"),
         (-3.2e-5, 1e-6, "V^-1/2", "-3.2e-05 ± 1e-06 V^-1/2"),
-        (float("nan"), 1.0, "V", "nan V"),
+        (float("nan"), 1.0, "V", "no value"),
         (0.0, 0.0, "V", "0 ± 0 V"),
     ):
         assert text.value(Extracted("x", value, unit, error, "")) == said

@@ -112,6 +112,8 @@ def test_numbers_are_listed_kept_and_compared(folder: Path) -> None:
     assert "changed: V_th (V_set/largest-step@1)" in said
     assert "log10|I/V|" in said
     found = json.loads(labctl("analyze", "a.h5", "--json", "--statistics", folder=folder).stdout)
+    both = json.loads(labctl("analyze", "a.h5", "b.h5", "--json", folder=folder).stdout)
+    assert [len(item["numbers"]) > 5 for item in both] == [True, True]
     assert found["data_sha256"] == store.digest.of_data(store.read(folder / "a.h5"))
     assert any(item["method"].startswith("weibull/") for item in found["statistics"])
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,13 +18,17 @@ if TYPE_CHECKING:
     from labctl.report.numbers import Numbers
     from labctl.store import SlicedRun
 
+LONG = 200_000  #: rows that take more than a moment
+
 
 @click.command(epilog="Example: labctl analyze runs/my-run.h5 --only 'V_*' --save")
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--only", default="*", metavar="PATTERN", help="Quantities to show, e.g. 'V_*' [all].")
 @click.option("--definitions", is_flag=True, help="With the definition of every number.")
 @click.option("--statistics", is_flag=True, help="With the distributions over cycles: fits, intervals, goodness.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a file, instead of a table.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON instead of a table: an object, of several files a list of them."
+)
 @click.option("--save", is_flag=True, help="Keep the numbers beside each run file, as NAME.analysis.json.")
 @click.option("--methods", is_flag=True, help="List every definition there is, with its version.")
 def command(files: tuple[Path, ...], methods: bool, **wanted: Any) -> int:
@@ -39,11 +44,13 @@ def command(files: tuple[Path, ...], methods: bool, **wanted: Any) -> int:
         raise UsageError(
             "name run files to analyse, e.g. labctl analyze runs/*.h5 (or --methods, to list the definitions)"
         )
-    failed = 0
+    as_json, failed = wanted["as_json"] and len(files) > 1, 0
     for number, path in enumerate(files):
-        if number and not wanted["as_json"]:
-            click.echo()
+        if number or as_json:
+            click.echo(("[" if not number else ",") if as_json else "")
         failed += _file(path, **wanted)
+    if as_json:
+        click.echo("]")
     return 1 if failed else 0
 
 
@@ -53,7 +60,8 @@ def _file(path: Path, only: str, definitions: bool, statistics: bool, as_json: b
     from labctl.report import kept, numbers, spread
 
     with store.open_sliced(path) as run:
-        found = numbers.of(run)
+        with _progress(path.name, len(run)) as passed:
+            found = numbers.of(run, passed)
         more = spread.statistics(found.series) if statistics else []
         text, beside, title = kept.to_json(run, found, more), kept.kept_path(run.path), _title(run)
     if as_json:
@@ -73,6 +81,17 @@ def _file(path: Path, only: str, definitions: bool, statistics: bool, as_json: b
 
         _say([f"kept in {write_whole(beside, text.encode())}"], err=as_json)
     return bool(found.problem)
+
+
+@contextmanager
+def _progress(name: str, rows: int) -> Iterator[Callable[[int], None]]:
+    """A bar with the time left, where the run is long and somebody looks."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True, disable=rows < LONG) as bar:
+        task = bar.add_task(f"analysing {name}", total=rows)
+        yield lambda passed: bar.advance(task, passed)
 
 
 def _title(run: SlicedRun) -> str:

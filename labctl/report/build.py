@@ -150,7 +150,10 @@ def _figures(source: Source) -> Iterator[Figure | Words]:
     from labctl.report import plots
 
     for kind in plots.shown_for(source.run) if len(source.run) else []:
-        yield plots.figure([source.run], kind)
+        try:
+            yield plots.figure([source.run], kind)
+        except plots.CannotDraw as error:
+            yield Words(f"No picture of kind {kind}: {error}.")
 
 
 # -- where it comes from --------------------------------------------------------------------------------------------------

@@ -45,7 +45,7 @@ def _plain(item: Extracted) -> dict[str, Any]:
     return {
         "name": item.name, "value": _number(item.value), "unit": item.unit, "uncertainty": _number(item.uncertainty),
         "interval_95": [_number(low), _number(high)], "method": item.method, "definition": item.definition,
-        "rows_used": len(item.rows), "rows_excluded": item.excluded,
+        "rows_used": len(item.rows) or None, "rows_excluded": item.excluded,
     }  # fmt: skip
 
 

@@ -38,19 +38,38 @@ def extracted(run: Run, brief: bool = False) -> Iterator[str]:
         yield f"  nothing extracted: {type(error).__name__}: {error}"
         return
     for item in found:
-        definition = textwrap.shorten(item.definition, BRIEF, placeholder=" ...") if brief else item.definition
+        definition = _brief(item.definition) if brief else item.definition
         yield f"  {item.name} = {value(item)}  ({definition})"
+
+
+def _brief(definition: str) -> str:
+    """The beginning of a definition that fits into a line, without a bracket left open."""
+    if len(definition) <= BRIEF:
+        return definition
+    first = definition.split("; ")[0]
+    if len(first) > BRIEF:
+        first = textwrap.shorten(first, BRIEF - 2, placeholder="")
+        while first.count("(") > first.count(")"):
+            first = first[: first.rindex("(")].rstrip()
+    return f"{first} …"
 
 
 def value(item: Extracted) -> str:
     """A number with its uncertainty, both in the same prefix of the unit, to the second digit of the uncertainty."""
-    if not (math.isfinite(item.uncertainty) and math.isfinite(item.value)):
+    if math.isnan(item.value):
+        return "not reached" if any(map(math.isinf, item.interval)) else "no value"
+    if not math.isfinite(item.uncertainty) or _is_lopsided(item):
         return show(item.value, item.unit, 4)
     largest = float(f"{max(abs(item.value), abs(item.uncertainty)):.4g}")
     if not largest or not takes_prefix(item.unit):
         return f"{_rounded(item.value, item.uncertainty)} {item.unit}".rstrip()
     power, prefix = prefix_of(largest)
     return f"{_rounded(item.value / 10.0**power, item.uncertainty / 10.0**power)} {prefix}{item.unit}"
+
+
+def _is_lopsided(item: Extracted) -> bool:
+    """Whether value ± uncertainty would mislead, since it is known within a factor only; the interval says how well."""
+    return item.interval[0] > 0 and item.uncertainty > 0.5 * item.value
 
 
 def _rounded(number: float, uncertainty: float) -> str:

@@ -22,6 +22,7 @@ from labctl.contracts import Extracted, FloatArray
 #: values, or cells, from which their tails are looked at: guess; a kurtosis of fewer says nothing
 LEAST_TAILS = 20
 HEAVY = 1.0  #: excess kurtosis from which it is said not to be normal: guess; 0 of a normal distribution
+WIDE = 3.0  #: greatest over least magnitude beyond which logarithms are taken: guess
 MODEL = "one-way random effects, normal within and among cells"
 
 
@@ -208,3 +209,11 @@ def mean_over_cells(values: FloatArray, cells: ArrayLike, name: str, unit: str =
     value, error, interval = intervals.mean(table.means)
     words = f"mean of the means of {table.means.size} cells, {int(table.counts.sum())} values; {LEVEL:.0%} over cells"
     return Extracted(f"{name}, mean over cells", value, unit, error, words, interval=interval)
+
+
+def suits_logarithm(values: FloatArray) -> bool:
+    """Whether a quantity is better taken by its logarithm: all of one sign, and spread over more than a factor 3 (guess)."""
+    found = values[np.isfinite(values)]
+    if found.size == 0 or not (np.all(found > 0) or np.all(found < 0)):
+        return False
+    return bool(np.abs(found).max() > WIDE * np.abs(found).min())
