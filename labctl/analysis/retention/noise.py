@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from labctl.analysis.methods import method
+from labctl.analysis.retention import trends
 from labctl.contracts import Extracted, FloatArray
 
 LEAST_READS = 50  #: for any of it: guess
@@ -21,6 +21,9 @@ SEPARATE = 2.0
 VISITS = (
     3  #: to each level, from which jumps to and fro are telegraph noise and not a drift from one to the other: guess
 )
+HIGH = 4.0  #: standard deviations of the noise from read to read that levels are apart: guess
+NEAR = 0.25  #: share of the distance of two levels within which a read is in one of them: guess
+SUDDEN = 0.5  #: share of the changes that are jumps, from which it is telegraph noise: guess
 STAY = 2.0  #: mean reads in a row in each level, from which jumps are telegraph noise and not single stray reads: guess
 
 
@@ -55,32 +58,67 @@ class Mixture:
     bic: float
 
 
-@method("telegraph levels/mixture")
+@method("telegraph levels/mixture", version=2)
 def levels(current: FloatArray, name: str) -> Extracted | None:
     """How many levels of the current can be told apart: 1 where none jumps; None below 50 reads.
 
-    Levels count where a mixture of normal distributions with so many has the least Schwarz criterion, its neighbours
-    are separate by Ashman's D > 2, and the current stays in each for 2 reads or more on average. The definition has the
-    centres (A).
+    Of the current less its trend (the least-squares line in the number and in its logarithm). Levels count where a
+    mixture of normal distributions with so many has the least Schwarz criterion, its neighbours are separate by Ashman's
+    D > 2 and by more than 4 standard deviations of the noise from read to read, the current goes to each 3 times or more
+    and stays for 2 reads or more on average, and most changes are jumps: at most one read lies on the way. A drift, a
+    random walk and flicker noise pass through all values and have no levels. The definition has the centres (A).
     """
     if current.size < LEAST_READS or np.ptp(current) == 0:
         return None
-    mixtures = [mixture(current, count) for count in range(1, MOST_LEVELS + 1)]
+    level = flattened(current)
+    mixtures = [mixture(level, count) for count in range(1, MOST_LEVELS + 1)]
     best = min(mixtures, key=lambda item: item.bic)
     chosen = int(best.centres.size)
-    apart = _separation(best)
-    stay, visits = _stay(current, best)
-    found = chosen if chosen == 1 or (apart > SEPARATE and stay >= STAY and visits >= VISITS) else 1
-    words = f"levels of a mixture of normal distributions, up to {MOST_LEVELS}, {current.size} reads"
-    if found > 1:
+    jumps = _jumps(level, best.centres)
+    words = f"levels of a mixture of normal distributions, up to {MOST_LEVELS}, less the trend; {current.size} reads"
+    against = _against(best, jumps, trends.scatter(level)) if chosen > 1 else []
+    if chosen > 1 and not against:
         centres = ", ".join(f"{value:.4g}" for value in best.centres)
-        words += f"; at {centres} A, Ashman's D {apart:.2g}, {stay:.3g} reads in a row and {visits} visits at least"
-    elif chosen > 1:
         words += (
-            f"; {chosen} fit best, but do not count: Ashman's D {apart:.2g} ({SEPARATE:g} needed), {stay:.2g} reads in a"
-            f" row ({STAY:g}), {visits} visits ({VISITS}); the shape of the noise or a drift, no levels"
+            f"; at {centres} A, Ashman's D {_separation(best):.2g}, {jumps.stay:.3g} reads in a row and {jumps.visits} visits"
+            f" at least, {jumps.sudden:.0%} of the changes are jumps"
         )
+    elif chosen > 1:
+        words += f"; {chosen} fit best, but do not count: {', '.join(against)}; the shape of the noise or a drift, no levels"
+    found = 1 if against else chosen
     return Extracted(f"{name}: levels", float(found), "", math.nan, words, range(current.size))
+
+
+def flattened(current: FloatArray) -> FloatArray:
+    """The current (A) less what a line in the number of the read and in its logarithm takes up, about the same mean."""
+    number = np.arange(1, current.size + 1, dtype=np.float64)
+    design = np.column_stack([np.ones(number.size), number / number.size, np.log(number)])
+    mean = float(current.mean())
+    coefficients = np.linalg.lstsq(design, (current - mean) / np.ptp(current), rcond=None)[0]
+    return np.asarray(current - np.ptp(current) * (design @ coefficients))
+
+
+@dataclass(frozen=True)
+class Jumps:
+    """How the current goes between levels. stay: mean reads in a row of the level with the shortest stay; visits: to the
+    level with the fewest; sudden: share of the changes with at most one read on the way, 0 without a change.
+    """
+
+    stay: float
+    visits: int
+    sudden: float
+
+
+def _against(found: Mixture, jumps: Jumps, noise: float) -> list[str]:
+    """What speaks against levels, in words; noise: standard deviation from read to read (A)."""
+    apart = _separation(found)
+    high = float(np.diff(found.centres).min()) / noise if noise > 0 else math.inf
+    said = [f"Ashman's D {apart:.2g} ({SEPARATE:g} needed)"] if apart <= SEPARATE else []
+    said += [f"{high:.2g} standard deviations of the noise apart ({HIGH:g})"] if high <= HIGH else []
+    said += [f"{jumps.stay:.2g} reads in a row ({STAY:g})"] if jumps.stay < STAY else []
+    said += [f"{jumps.visits} visits ({VISITS})"] if jumps.visits < VISITS else []
+    said += [f"{jumps.sudden:.0%} of the changes are jumps ({SUDDEN:.0%})"] if jumps.sudden < SUDDEN else []
+    return said
 
 
 def mixture(values: FloatArray, count: int) -> Mixture:
@@ -114,16 +152,21 @@ def _separation(found: Mixture) -> float:
     return float(np.min(np.diff(found.centres) / widths))
 
 
-def _visits(place: NDArray[np.int64], level: int) -> tuple[int, int]:
-    """How many reads are in a level, and how often it is entered."""
-    mine = place == level
-    entered = np.append(mine[:1], mine[1:] & ~mine[:-1])
-    return int(np.count_nonzero(mine)), int(np.count_nonzero(entered))
+def _jumps(values: FloatArray, centres: FloatArray) -> Jumps:
+    """How the current goes between levels; a read is in one within a quarter of the distance to the next, else on the way.
 
-
-def _stay(values: FloatArray, found: Mixture) -> tuple[float, int]:
-    """Mean reads in a row of the level with the shortest stay, and visits to the level with the fewest."""
-    z = (values[:, None] - found.centres) / found.widths
-    place = np.argmax(np.log(found.shares / found.widths) - 0.5 * z**2, axis=1)
-    visits = [_visits(place, level) for level in range(found.centres.size)]
-    return min(count / max(1, entered) for count, entered in visits), min(entered for _, entered in visits)
+    On the way it counts as where it was, so that noise between two levels makes no visits.
+    """
+    if centres.size < 2:
+        return Jumps(float(values.size), 1, 0.0)
+    near = NEAR * float(np.diff(centres).min())
+    place = np.argmin(np.abs(values[:, None] - centres), axis=1)
+    inside = np.flatnonzero(np.abs(values - centres[place]) <= near)
+    change = np.flatnonzero(np.diff(place[inside]))  # the places before one
+    between = inside[change + 1] - inside[change] - 1
+    sudden = float(np.mean(between <= 1)) if change.size else 0.0
+    starts = np.concatenate([inside[:1], inside[change + 1]])
+    stays = np.diff(np.append(starts, values.size))
+    of = place[starts]
+    each = [stays[of == level] for level in range(centres.size)]
+    return Jumps(min(float(part.mean()) if part.size else 0.0 for part in each), min(part.size for part in each), sudden)

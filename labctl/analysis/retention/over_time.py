@@ -20,6 +20,8 @@ from labctl.contracts import Extracted, FloatArray
 #: share of the age by which two reads may differ and yet count as of one age: guess, nothing that drifts in ln t changes by it
 SAME_AGE = 0.1
 LARGEST = 0.5  #: relative uncertainty of a time above which it is not stated, the interval says more: guess
+#: times the age of the last read that a time to failure may be extrapolated to, and a bound reach: guess, 3 decades
+FURTHEST = 1e3
 LEAST_HALF = 10  #: reads in each half by which a power law is doubted: guess
 FAILED = 2.0  #: a state has failed when its current has changed by this factor: guess, a usual criterion
 LEAST_POINTS = 3  #: for a drift exponent with an error
@@ -51,7 +53,8 @@ def drift(times: FloatArray, current: FloatArray, name: str, excluded: int = 0) 
     Positive where |I| falls.
 
     The interval is stated from 20 reads on. Where the first and the second half (in ln t) have exponents whose
-    intervals exclude each other, the definition says that it is no power law.
+    intervals exclude each other, the definition says that it is no power law; where a single step explains more, it says
+    that, and the interval holds also that of the line with the step taken out. What noise it covers: see `trends.trend`.
     """
     t, y = _logarithms(times, current)
     found = trends.trend(t, y)
@@ -60,12 +63,23 @@ def drift(times: FloatArray, current: FloatArray, name: str, excluded: int = 0) 
     slope, error, interval = found.slope
     words = (
         f"|I| falls as t^-nu: line of ln|I| against ln t by {trends.WORDS}; {t.size} reads from {t[0]:.3g} to"
-        f" {t[-1]:.3g} s, {found.correlated:.0%} of the noise correlated{_bent(t, y)}"
+        f" {t[-1]:.3g} s, {found.correlated:.0%} of the noise correlated{_bent(t, y)}{trends.stepped(t, y)}"
     )
     few = t.size < LEAST_READS
+    interval = _with_step(t, y, interval)
     ends = (math.nan, math.nan) if few else (-interval[1], -interval[0])
     words += f"; fewer than {LEAST_READS} reads: no interval" if few else ""
     return Extracted(name, -slope, "", error, words, range(t.size), ends, excluded)
+
+
+def _with_step(t: FloatArray, y: FloatArray, interval: intervals.Interval) -> intervals.Interval:
+    """The interval of a slope, widened where one step explains more than a line: also that of the line with the step taken out."""
+    found = trends.step(t, y)
+    other = None if found is None else trends.trend(t, y, found[0])
+    if other is None:
+        return interval
+    low, high = other.slope[2]
+    return min(interval[0], low), max(interval[1], high)
 
 
 @method("disturb exponent/correlated-noise")
@@ -118,32 +132,64 @@ def drift_band(
     )
 
 
-@method("time to failure/extrapolated-drift")
+@method("time to failure/extrapolated-drift", version=2)
 def failure_by_drift(
     times: FloatArray, current: FloatArray, name: str, factor: float = FAILED, excluded: int = 0
 ) -> Extracted | None:
     """The time (s) at which the drift's line has changed by `factor` since the first read, with its 95 % interval.
 
-    Mostly extrapolated: the definition says by how many decades. Where the exponent's interval includes 0 there is no
-    time: NaN, with the interval (lower bound, inf). It holds only as far as the power law does. None below 20 reads.
+    Mostly extrapolated: the definition says by how many decades, at most 3 beyond the last read; where the line arrives
+    later, or the exponent's interval includes 0, there is no time: NaN, with the interval (lower bound, inf). A failure
+    that is in the data is given as `failure_time` has it; where the drift is no power law there is neither time nor
+    bound, and the definition says why. None below 20 reads.
     """
     found = drift(times, current, name)
     if found is None or not math.isfinite(found.interval[0]):
         return None
-    t, _ = _logarithms(times, current)
+    t, y = _logarithms(times, current)
+    seen = failure_time(t, np.exp(y), name, factor)
+    if seen is not None and math.isfinite(seen.value):
+        return _seen(seen, t, y, factor, excluded)
+    doubt = _bent(t, y) or trends.stepped(t, y)
+    if doubt:
+        words = f"no time and no bound: the drift is not one that can be extrapolated; {found.definition}"
+        return Extracted(name, math.nan, "s", math.nan, words, found.rows, intervals.UNKNOWN, excluded)
+    return _extrapolated(found, float(t[0]), float(t[-1]), factor, excluded)
+
+
+def _seen(seen: Extracted, t: FloatArray, y: FloatArray, factor: float, excluded: int) -> Extracted:
+    """A failure in the data, between the last read before it that is clear of the criterion and the first behind it.
+
+    Clear: by 2 standard deviations of the difference of two reads, from second differences of ln|I|.
+    """
+    away = np.abs(y - y[0]) - math.log(factor)
+    margin = 2.0 * math.sqrt(2.0) * trends.scatter(y)
+    at = seen.rows[-1]
+    before, behind = np.flatnonzero(away[:at] < -margin), np.flatnonzero(away[at:] >= margin)
+    ends = (float(t[before[-1]]) if before.size else float(t[0]), float(t[at + behind[0]]) if behind.size else math.inf)
+    words = f"seen in the data, nothing is extrapolated: {seen.definition}"
+    return Extracted(seen.name, seen.value, "s", seen.uncertainty, words, seen.rows, ends, excluded)
+
+
+def _extrapolated(found: Extracted, first: float, last: float, factor: float, excluded: int) -> Extracted:
+    """When the drift `found` arrives, if that is within `FURTHEST` times the last age (s), else a bound."""
     low, high = found.interval
-    steepest = max(abs(low), abs(high))
-    earliest = _reached(float(t[0]), factor, steepest)
+    limit = FURTHEST * last
     words = f"line of the drift reaches a factor {factor:g} against the first read ({found.definition})"
-    if low <= 0 <= high:
-        words = f"no drift that could be told from none; not before the bound, at 95 %; {words}"
-        words += _beyond(earliest, float(t[-1]))
-        return Extracted(name, math.nan, "s", math.nan, words, found.rows, (earliest, math.inf), excluded)
-    value, latest = (_reached(float(t[0]), factor, nu) for nu in (abs(found.value), min(abs(low), abs(high))))
-    relative = math.log(factor) / found.value**2 * found.uncertainty if found.value else math.inf
+    earliest = _reached(first, factor, max(abs(low), abs(high)))
+    value = math.inf if low <= 0 <= high else _reached(first, factor, abs(found.value))
+    if value > limit:
+        why = "no drift that could be told from none" if low <= 0 <= high else "a drift that arrives later"
+        words = f"{why}; not before the bound, at 95 %; {words}{_beyond(min(earliest, limit), last)}"
+        if earliest > limit:
+            words += f"; at least {FURTHEST:g} times the age of the last read, more is not claimed"
+        return Extracted(found.name, math.nan, "s", math.nan, words, found.rows, (min(earliest, limit), math.inf), excluded)
+    latest = _reached(first, factor, min(abs(low), abs(high)))
+    relative = math.log(factor) / found.value**2 * found.uncertainty
     error = value * relative if relative < LARGEST else math.nan
-    words += _beyond(value, float(t[-1]))
-    return Extracted(name, value, "s", error, words, found.rows, (earliest, latest), excluded)
+    words += _beyond(value, last)
+    ends = (earliest, latest if latest <= limit else math.inf)
+    return Extracted(found.name, value, "s", error, words, found.rows, ends, excluded)
 
 
 def _reached(first: float, factor: float, exponent: float) -> float:
@@ -154,8 +200,6 @@ def _reached(first: float, factor: float, exponent: float) -> float:
 
 def _beyond(time: float, last: float) -> str:
     """By how many decades a time is beyond the data, in words; "" where it is within them."""
-    if math.isinf(time):
-        return "; beyond the data by more decades than a number holds"
     return f"; beyond the data by {math.log10(time / last):.2g} decades" if time > last else ""
 
 

@@ -2,7 +2,8 @@
 
 What counts as switching is decided here, the same for all definitions: a step of the current, or a loop that is open. It is
 open where the way back carries more current than the way out (the cell was set) or less (it was reset), by more than the noise.
-Nonlinear conduction without memory is neither. The charging current of a capacitance opens a loop, too, and looks like a reset
+Nonlinear conduction without memory is neither, however coarse its levels: a step counts where the other way makes none between
+the same levels. (A cell that falls back within the step it switched on in is not told from one without memory.) The charging current of a capacitance opens a loop, too, and looks like a reset
 in both polarities; sweep more slowly to tell.
 """
 
@@ -28,6 +29,7 @@ SIGNIFICANT = 4.0  #: standard errors of that mean: guess, one false loop in 10 
 QUIET = (
     0.1  #: share of the rows of a way, those at the smallest voltages, whose scatter is the floor; at least 8: guess
 )
+SHARE_OF_STEP = 0.5  #: of a step, by how much both ways come together or apart at it: guess; 1 at a switch, 0 without memory
 _NORMAL = 1.4826  #: standard deviation over median magnitude of a normal distribution
 _SECOND = math.sqrt(6.0)  #: what a second difference multiplies white noise by
 _SMOOTH = 0.05  #: of the rows of the way out that a curve without a jump is averaged over: guess
@@ -38,7 +40,7 @@ class HalfLoop:
     """The rows of one half loop in the order measured; a ramp without a way back is one, too.
 
     level: shape (n,), V, programmed; voltage, current: V and A, measured; status: flags; compliance: A, NaN where unknown
-    (needed only where there is no status). Rows that say nothing of the cell (`reads.usable`) count nowhere. Currents below
+    (needed only where there is no status); flagged: whether the status tells which rows the compliance made. Rows that say nothing of the cell (`reads.usable`) count nowhere. Currents below
     `floor` (A) count as `floor`: 3 standard deviations of the scatter at small voltage, at least `steps.FLOOR`.
     """
 
@@ -47,13 +49,19 @@ class HalfLoop:
     current: FloatArray
     status: NDArray[np.int64]
     compliance: float = math.nan
+    flagged: bool = True
 
     @classmethod
     def of(cls, columns: Mapping[str, NDArray[Any]], compliance: float = math.nan) -> HalfLoop:
         """Take the columns level, voltage, current and status of a table; without a status every row counts as normal."""
-        level, voltage = columns["level"], columns.get("voltage", columns["level"])
-        status = columns["status"] if "status" in columns else np.zeros(len(level), np.int64)
-        return cls(level, voltage, columns["current"], status, compliance)
+        level, voltage, flagged = columns["level"], columns.get("voltage", columns["level"]), "status" in columns
+        status = columns["status"] if flagged else np.zeros(len(level), np.int64)
+        return cls(level, voltage, columns["current"], status, compliance, flagged)
+
+    @property
+    def tells_compliance(self) -> bool:
+        """Whether it is known which rows the compliance made: by their status, or by the compliance."""
+        return self.flagged or math.isfinite(self.compliance)
 
     @cached_property
     def sound(self) -> NDArray[np.bool_]:
@@ -162,13 +170,34 @@ class HalfLoop:
 
     @cached_property
     def rise(self) -> tuple[int, float]:
-        """Place among `out` and size (decades) of the largest step up."""
-        return steps.largest(self.level, self.current, self.out, self.floor)
+        """Place among `out` and size (decades) of the largest step up that is no trend; (0, 0) for none."""
+        return self._largest(self.out, self.back[::-1])
 
     @cached_property
     def fall(self) -> tuple[int, float]:
-        """Place among `back` and size (decades) of the largest step down."""
-        return steps.largest(self.level, self.current, self.back, self.floor, down=True)
+        """Place among `back` and size (decades) of the largest step down that is no trend; (0, 0) for none."""
+        return self._largest(self.back, self.out, down=True)
+
+    def _largest(self, rows: Rows, others: Rows, down: bool = False) -> tuple[int, float]:
+        sizes = steps.sizes(self.level, self.current, rows, self.floor, down)
+        if sizes.size == 0 or sizes.max() < steps.LEAST_STEP:  # most loops, most ways: nothing to doubt
+            return steps.greatest(sizes)
+        return steps.greatest(np.where(self._sudden(sizes, rows, others), sizes, 0.0))
+
+    def _sudden(self, sizes: FloatArray, rows: Rows, others: Rows) -> NDArray[np.bool_]:
+        """Which steps between neighbours of one way (`rows`) are no trend of the curve, shape (n - 1,).
+
+        sizes: decades, above 0 in the direction looked for. Where the other way is (`others`, by rising |level|) the two must
+        come together or apart there, by half of the step; elsewhere it must stand out from the steps beside it.
+        """
+        apart = sizes - steps.trend(sizes) >= steps.LEAST_STEP
+        volts, amperes = _rising(np.abs(self.level[others]), self.decades[others])
+        if volts.size < 3:
+            return apart
+        level, mine = np.abs(self.level[rows]), self.decades[rows]
+        change = np.abs(np.diff(mine - np.interp(level, volts, amperes)))
+        passed = (level >= volts[0]) & (level <= volts[-1])
+        return np.where(passed[1:] & passed[:-1], change >= SHARE_OF_STEP * sizes, apart)
 
     @cached_property
     def sets(self) -> bool:

@@ -37,10 +37,7 @@ def threshold_voltage(
     """
     rows = _usable(level, current, away=True)
     at, step = largest(level, current, rows, floor)
-    if step < LEAST_STEP:
-        return None
-    definition = f"level at the largest step up of log10|I/V| away from 0 V (at least {LEAST_STEP} decades)"
-    return _at_step(name, level, level, rows[at : at + 2], 1, definition)
+    return at_step_up(level, rows[at : at + 2], name) if step >= LEAST_STEP else None
 
 
 @method("V_hold/largest-drop")
@@ -54,10 +51,7 @@ def hold_voltage(level: FloatArray, voltage: FloatArray, current: FloatArray, fl
     at, step = largest(level, current, rows, floor, down=True)
     if step < LEAST_STEP:
         return None
-    definition = (
-        f"measured voltage before the largest drop of log10|I/V| on the way back (at least {LEAST_STEP} decades)"
-    )
-    return _at_step("V_hold", voltage, level, rows[at : at + 2], 0, definition)
+    return at_drop(level, voltage, rows[at : at + 2])
 
 
 @method("V_reset/largest-drop")
@@ -129,13 +123,44 @@ def largest(level: FloatArray, current: FloatArray, rows: Rows, floor: float, do
     A switch changes current and conductance alike: of both steps the smaller counts, so that neither a coarse step of
     voltage nor a constant current (compliance, an offset) under a changing voltage looks like one.
     """
+    return greatest(sizes(level, current, rows, floor, down))
+
+
+def sizes(level: FloatArray, current: FloatArray, rows: Rows, floor: float, down: bool = False) -> FloatArray:
+    """The steps (decades, above 0 in the direction looked for) between neighbouring `rows`, shape (n - 1,), as `largest`."""
     amperes = np.log10(np.maximum(np.abs(current[rows]), floor))
     sign = -1 if down else 1
-    steps = np.minimum(sign * np.diff(amperes), sign * np.diff(amperes - np.log10(np.abs(level[rows]))))
-    if steps.size == 0:
+    return np.asarray(np.minimum(sign * np.diff(amperes), sign * np.diff(amperes - np.log10(np.abs(level[rows])))))
+
+
+def greatest(sizes: FloatArray) -> tuple[int, float]:
+    """Position and size of the greatest of some steps; (0, 0) for none above 0."""
+    if sizes.size == 0:
         return 0, 0.0
-    at = int(np.argmax(steps))
-    return at, max(float(steps[at]), 0.0)
+    at = int(np.argmax(sizes))
+    return at, max(float(sizes[at]), 0.0)
+
+
+def trend(sizes: FloatArray) -> FloatArray:
+    """The second greatest of the two steps before and the two after each, shape (n,), at least 0: what a steep curve steps by.
+
+    The second, so that a switch that took two rows stands out all the same.
+    """
+    padded = np.concatenate([[-np.inf] * 2, sizes, [-np.inf] * 2])
+    beside = np.stack([padded[place : place + sizes.size] for place in (0, 1, 3, 4)])
+    return np.asarray(np.maximum(np.sort(beside, axis=0)[-2], 0.0))
+
+
+def at_step_up(level: FloatArray, rows: Rows, name: str = "V_th") -> Extracted:
+    """The programmed voltage (V) of the second of two neighbouring `rows`, between which the cell switched on."""
+    words = f"level at the largest step up of log10|I/V| away from 0 V (at least {LEAST_STEP} decades)"
+    return _at_step(name, level, level, rows, 1, words)
+
+
+def at_drop(level: FloatArray, voltage: FloatArray, rows: Rows, name: str = "V_hold") -> Extracted:
+    """The measured voltage (V) of the first of two neighbouring `rows` of the way back, between which the cell switched off."""
+    words = f"measured voltage before the largest drop of log10|I/V| on the way back (at least {LEAST_STEP} decades)"
+    return _at_step(name, voltage, level, rows, 0, words)
 
 
 def _at_step(name: str, values: FloatArray, level: FloatArray, rows: Rows, which: int, definition: str) -> Extracted:
