@@ -1,10 +1,12 @@
 """``labctl paper`` in small: a row through the whole chain, judged, kept, drawn; what it must not read; how it is stopped."""
 
 import ast
+import hashlib
 import json
 import math
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -105,7 +107,7 @@ def test_what_is_kept_is_what_was_found(small: session.Outcome) -> None:
     assert made == small.about
     assert done == [work.Done(item.job, item.files, item.problem, round(item.seconds, 3)) for item in small.done]
     lines = (small.folder / record.CSV).read_text(encoding="utf-8").splitlines()
-    assert len(lines) == 1 + sum(len(verdict.findings) for verdict in small.verdicts)
+    assert len(lines) == 1 + sum(len(verdict.findings) + len(verdict.beside) for verdict in small.verdicts)
     assert lines[0] == ",".join(table.HEAD)
 
 
@@ -159,12 +161,64 @@ def test_a_record_from_elsewhere_names_no_file_outside(small: session.Outcome, t
         record.read(tmp_path)
 
 
+@pytest.fixture
+def copy(small: session.Outcome, tmp_path: Path) -> Path:
+    """The folder of the small run, to be tampered with."""
+    return Path(shutil.copytree(small.folder, tmp_path / "copy"))
+
+
+def outcomes(outcome: session.Outcome) -> dict[str, str]:
+    return {verdict.target.id: verdict.outcome for verdict in outcome.verdicts}
+
+
+def test_a_run_file_that_is_not_the_recorded_one_is_named_every_time(copy: Path) -> None:
+    runs = copy / "runs"
+    shutil.copy(runs / "lateral_l-device-4_nominal_loops.h5", runs / "lateral_l-device-4_cell-1_loops.h5")
+    for _ in range(2):  # judging again keeps the recorded hash
+        again = session.again(copy)
+        assert again.changed == ("runs/lateral_l-device-4_cell-1_loops.h5",)
+        assert again.failed
+        assert outcomes(again) == {"l1-none": "pass", "l-order": "fail", "fn-slope-4": "fail"}
+    (section, *_) = report.document(again, []).sections
+    assert any(isinstance(block, Words) and "NOT AS RECORDED: 1 run files" in block.text for block in section.blocks)
+    done = labctl("paper", "--from", str(copy), "--no-report", folder=copy)
+    assert done.returncode == 1
+    assert "not as recorded: runs/lateral_l-device-4_cell-1_loops.h5" in done.stdout
+
+
+def test_a_missing_run_is_not_measured(copy: Path) -> None:
+    (copy / "runs" / "lateral_l-device-4_cell-1_loops.h5").unlink()
+    again = session.again(copy)
+    assert outcomes(again) == {"l1-none": "pass", "l-order": "not measured", "fn-slope-4": "not measured"}
+    assert again.changed == ()
+    assert "is missing" in again.verdicts[-1].findings[0].measured
+    assert session.again(copy).failed
+
+
+def test_judging_some_rows_again_leaves_the_record_of_all(copy: Path) -> None:
+    before = {name: (copy / name).read_bytes() for name in (record.JSON, record.CSV)}
+    assert outcomes(session.again(copy, ["l1-none"])) == {"l1-none": "pass"}
+    assert {name: (copy / name).read_bytes() for name in before} == before
+
+
+def test_the_hash_over_all_run_files_can_be_made_from_the_record(small: session.Outcome) -> None:
+    kept = json.loads((small.folder / record.JSON).read_text(encoding="utf-8"))
+    files = {item["file"]: item["sha256"] for run in kept["runs"] for item in run["files"].values()}
+    text = "".join(f"{files[name]}  {name}\n" for name in sorted(files))
+    facts = report.document(small, []).sections[-1].blocks[-1]
+    assert facts.items == [("all run files", hashlib.sha256(text.encode()).hexdigest())]  # type: ignore[union-attr]
+    assert {run["seed"] for run in kept["runs"] if run["device"] == "l-device-4"} == {
+        None,
+        cells.seed_of(1, "l-device-4", 1),
+    }
+
+
 # -- a run that is missing or was stopped -------------------------------------------------------------------------------
-def test_a_run_that_failed_makes_its_rows_fail(small: session.Outcome) -> None:
+def test_the_rows_of_a_run_that_failed_are_not_measured(small: session.Outcome) -> None:
     done = [work.Done(item.job, item.files, "loops: failed: no answer") for item in small.done]
     found = session.measurements(type(small.taken)(small.folder, done), ["fn-slope-4"])
     (verdict,) = [judge(target, found[0]) for target in targets.read().rows if target.id == "fn-slope-4"]
-    assert verdict.outcome == "fail"
+    assert verdict.outcome == "not measured"
     assert "no answer" in verdict.findings[0].measured
 
 
@@ -204,6 +258,8 @@ def test_ctrl_c_ends_the_workers_and_says_what_was_done(tmp_path: Path) -> None:
     assert running.returncode == 130, error
     assert "stopping in order" in error
     assert re.search(r"stopped after \d+ cells; what they gave is kept", out)
+    assert "not measured" in out
+    assert "fail " not in out
     assert not list(tmp_path.glob("kim/runs/*.jrn")), "every run is closed"
     states = {store.read(path).state for path in tmp_path.glob("kim/runs/*.h5")}
     assert states <= {"finished", "aborted"}

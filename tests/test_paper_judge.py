@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from labctl.paper import table
-from labctl.paper.judge import judge
+from labctl.paper import pulsed, table, tunnelling
+from labctl.paper.judge import doubted, judge
 from labctl.paper.results import Count, Measurement, Quantity, Steps, median, on_nominal
 from labctl.paper.targets import Check, Target
 
@@ -118,9 +118,61 @@ def test_a_share_of_counted_things(hits: int, total: int, check: dict[str, Any],
 def test_what_was_not_measured_fails_with_the_reason() -> None:
     missing = verdict({"number": "voltage", "above": 1})
     assert (missing.outcome, missing.findings[0].measured) == ("fail", "voltage: not measured")
+
+
+def test_a_row_with_a_problem_is_not_measured_and_does_not_count_as_failing_the_paper() -> None:
     broken = verdict({"number": "voltage", "above": 1}, problem="cell-1: failed: no answer")
-    assert broken.outcome == "fail"
+    assert broken.outcome == "not measured"
     assert "no answer" in broken.findings[0].measured
+    assert table.total([broken]) == "0 of 1 rows within what the paper says, 1 not measured"
+    assert not any("fail " in line or "FAILS" in line for line in table.brief(broken))
+
+
+def test_all_that_was_measured_is_shown_asked_for_or_not() -> None:
+    found = verdict(
+        {"number": "time", "above": 0},
+        quantities={"time": median([1.0, math.nan, 3.0], "s"), "other": Quantity(7.0, "V")},
+        steps={"cuts": steps(3, 2)},
+        counts={"yield": Count(2, 3, "cells")},
+    )
+    shown = "\n".join(table.brief(found))
+    for words in ("(2 of 3 cells)", "other 7", "cuts: step 0", "yield: 2 of 3 cells"):
+        assert words in shown
+        assert any(words in cell for line in table.lines(found) for cell in line)
+    assert [line[1] for line in table.lines(found)] == ["pass", "", "", ""]
+
+
+def test_what_is_judged_on_the_nominal_cell_says_so() -> None:
+    found = verdict({"number": "r", "above": 0}, quantities={"r": on_nominal([0.9, 1.0], [0.5])})
+    assert "r, nominal cell 0.95" in found.findings[0].measured
+    in_steps = verdict(
+        {"steps": "r", "go": "up"}, steps={"r": (("a", on_nominal([0.5], [])), ("b", on_nominal([0.9], [])))}
+    )
+    assert in_steps.findings[0].measured == "r (nominal cell): a 0.5, b 0.9"
+
+
+def test_a_row_of_a_changed_run_file_fails() -> None:
+    good = verdict({"number": "r", "above": 0}, quantities={"r": Quantity(1.0)}, files=("runs/a.h5", "runs/b.h5"))
+    assert doubted(good, ["runs/c.h5"]).outcome == "pass"
+    bad = doubted(good, ["runs/b.h5"])
+    assert bad.outcome == "fail"
+    assert "runs/b.h5" in bad.findings[-1].measured
+
+
+@pytest.mark.parametrize(
+    ("interval", "wanted"), [((-3.0, -1.0), (1.0, 3.0)), ((1.0, 3.0), (1.0, 3.0)), ((-3.0, 1.0), (0.0, 3.0))]
+)
+def test_a_magnitude_keeps_an_interval_that_covers(interval: tuple[float, float], wanted: tuple[float, float]) -> None:
+    found = tunnelling.magnitude(Quantity(-0.5, "V", interval=interval, each=(-0.5,)))
+    assert (found.value, found.interval, found.each) == (0.5, wanted, (0.5,))
+
+
+def test_cells_slower_than_the_pulse_count_in_the_median_over_all() -> None:
+    found = pulsed.survivors([1.0, 2.0, math.nan, 3.0, math.nan], 4.0)
+    assert (found.value, found.cell) == (3.0, "Kaplan-Meier, 5 cells")
+    few = pulsed.survivors([1.0, math.nan, math.nan], 4.0)
+    assert math.isnan(few.value)
+    assert "more than half of 3 cells" in few.of
 
 
 def test_a_row_passes_only_if_all_of_its_checks_do() -> None:

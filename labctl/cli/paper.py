@@ -37,7 +37,7 @@ FAILED, STOPPED = 1, 130
     "--from",
     "source",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Measure nothing: judge and draw the runs in this folder again.",
+    help="Measure nothing: judge and draw the runs in this folder again; with --only, without rewriting its record.",
 )
 @click.option("--report/--no-report", default=True, help="Draw the figures and write report.html and report.pdf [yes].")
 @click.option("--quiet", "-q", is_flag=True, help="No progress, only the table.")
@@ -49,7 +49,7 @@ def command(
     real driver and the instrument's own language, and print paper against measured.
 
     The folder gets every run file, paper.json, paper.csv, the paper's figures drawn from our runs, report.html and report.pdf.
-    The exit code is 1 if a row is not met.
+    The exit code is 1 if a row is not met or not measured, or a run file is not the one recorded; 130 after Ctrl-C.
     """
     from labctl.paper import session
 
@@ -66,7 +66,7 @@ def command(
     for line in _printed(outcome):
         click.echo(line)
     if report and not outcome.stopped:
-        for path in _reported(outcome, quiet):
+        for path in _reported(outcome, quiet, whole=source is None or not rows):
             click.echo(f"report: {path}")
     return STOPPED if outcome.stopped else FAILED if outcome.failed else 0
 
@@ -92,19 +92,23 @@ def _measured(folder: Path, workers: int, quiet: bool, about: dict[str, Any]) ->
 
 def _printed(outcome: Outcome) -> Iterator[str]:
     """The table, and where it is kept."""
-    from labctl.paper import record, table
+    from labctl.paper import record, table, work
 
     for verdict in outcome.verdicts:
         yield from table.brief(verdict)
     yield table.total(outcome.verdicts)
+    for file in outcome.changed:
+        yield f"not as recorded: {file} differs from its SHA-256 in {record.JSON}"
     runs = sum(len(item.files) for item in outcome.done)
+    if lost := sum(item.problem == work.LOST for item in outcome.done):
+        yield f"{lost} cells were not measured: {work.LOST}"
     if outcome.stopped:
         yield f"stopped after {len(outcome.done)} cells; what they gave is kept"
     yield f"{runs} run files, {record.JSON} and {record.CSV} in {outcome.folder}"
 
 
-def _reported(outcome: Outcome, quiet: bool) -> list[Path]:
-    """Draw the figures and write both reports."""
+def _reported(outcome: Outcome, quiet: bool, whole: bool) -> list[Path]:
+    """Draw the figures and write both reports; where not the `whole` record is shown again, only the figures of its rows."""
     from labctl.paper import figures
     from labctl.paper import report as reports
     from labctl.report import html, pdf
@@ -113,6 +117,8 @@ def _reported(outcome: Outcome, quiet: bool) -> list[Path]:
         click.echo("drawing the figures", err=True)
     made = list(figures.make(outcome.taken, outcome.about.rows))
     figures.save(outcome.folder, made, outcome.about.rows)
+    if not whole:
+        return []
     document = reports.document(outcome, made)
     return [
         writer.write(document, outcome.folder / f"report.{ending}") for writer, ending in ((html, "html"), (pdf, "pdf"))

@@ -1,7 +1,8 @@
 """Which cells are measured: drawn ones, each with a seed that follows from the run's, and the nominal one.
 
 A drawn cell is one of a batch: its particle size, barriers and speeds differ from the card's. The nominal cell has the card's
-own numbers and sits on an instrument without noise; it is measured beside the others and judges nothing.
+own numbers and sits on an instrument without noise; it is measured beside the others. Rows of pulse trains are judged on it and
+say so; nothing else is.
 """
 
 from __future__ import annotations

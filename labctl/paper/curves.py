@@ -58,6 +58,15 @@ def reset_voltage(loop: Loop) -> float:
     return float(half.level[rows[at + 1]]) if size > 0 else NAN
 
 
+def selector_on(loop: Loop) -> float:
+    """The first level (V) after the largest step up on the way out, where a selector in series has just turned on; or NaN.
+
+    A memory that is in its off state there was reset at once: its V_reset is this level at most.
+    """
+    half = switching.HalfLoop.of(loop)
+    return float(half.level[half.risen[1]]) if half.rise[1] > 0 else NAN
+
+
 def most_current(loop: Loop) -> float:
     """The level (V) of the greatest |I| on the way out: where a reset begins."""
     half = switching.HalfLoop.of(loop)

@@ -49,7 +49,10 @@ def f4c(picture: Picture, taken: Taken) -> None:
         style.label(axes.xaxis, name, "V")
         style.label(axes.yaxis, "cumulative probability")
         style.legend(axes, "", picture)
-    picture.note(f"50 cycles of each of {len(cells)} drawn cells, with pointwise 95 % bands")
+    picture.note(
+        f"50 cycles of each of {len(cells)} drawn cells, with pointwise 95 % bands; a cycle that was reset as soon as the"
+        " selector turned on stands at that level"
+    )
 
 
 def f4d(picture: Picture, taken: Taken) -> None:

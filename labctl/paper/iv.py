@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from labctl.analysis import volatility
 from labctl.analysis.volatility import Verdict
 from labctl.paper import curves
 from labctl.paper.plan import COMPLIANCES, VERTICAL
-from labctl.paper.results import Measurement, Steps, counted, mean_of
+from labctl.paper.results import Count, Measurement, Steps, counted, mean_of
 from labctl.paper.taken import Cell, Taken
 from labctl.quantities import show
 from labctl.store import Run
@@ -24,21 +25,42 @@ def at(run: Run, compliance: float) -> list[curves.Loop]:
     return [loop for loop in curves.halves(run) if loop["compliance"][0] == compliance]
 
 
-def is_volatile(run: Run, compliance: float) -> bool:
-    """Whether every loop at a compliance, after one in which the cell was on, switched on anew."""
-    return volatility.judge(at(run, compliance), switched=True) is Verdict.VOLATILE
+def has_switched(run: Run, compliance: float) -> bool:
+    """Whether a cell was seen to switch on before the loops at `compliance`: while forming, or in one at a smaller one."""
+    rows = run["segment"] == 0
+    ramp = [{name: column[rows] for name, column in run.columns.items()}] if rows.any() else []
+    before = [loop for loop in curves.halves(run) if loop["compliance"][0] < compliance]
+    return any(volatility.switches(loop) for loop in (*ramp, *before))
+
+
+def says(run: Run, compliance: float) -> Verdict | None:
+    """What the loops at a compliance say of a cell; None where they say nothing."""
+    return volatility.judge(at(run, compliance), has_switched(run, compliance))
 
 
 def volatile(device: str, taken: Taken) -> Measurement:
-    """Of how many cells of a device every loop switched on anew, at each compliance."""
+    """How many cells of a device are volatile, nonvolatile, or neither, at each compliance."""
     runs = [cell.run("loops") for cell in taken.cells("volatility", device)]
-    found = {show(c, "A"): counted([is_volatile(run, c) for run in runs], "cells volatile") for c in COMPLIANCES}
-    words = "volatile: in every loop after one in which the cell was on it switches on anew"
+    found = {}
+    for compliance in COMPLIANCES:
+        said, name = [says(run, compliance) for run in runs], show(compliance, "A")
+        found[name] = counted([item is Verdict.VOLATILE for item in said], "cells volatile")
+        found[f"{name} nonvolatile"] = counted([item is Verdict.NONVOLATILE for item in said], "cells")
+        neither = [item not in (Verdict.VOLATILE, Verdict.NONVOLATILE) for item in said]
+        found[f"{name} neither"] = counted(neither, "cells (don't switch, or in some loops only)")
+    words = (
+        "volatile: in every loop after one in which the cell was on it switches on anew; nonvolatile: in none, it conducts from"
+        " the start of each, and was seen to switch on before"
+    )
     return Measurement(f"volatile-{device[-1]}", words, counts=found)
 
 
 def _holds(compliance: float, cell: Cell) -> float:
     return mean_of([curves.hold(loop) for loop in at(cell.run("loops"), compliance)])
+
+
+def _loops_at(compliance: float, cell: Cell) -> list[Any]:
+    return list(at(cell.run("loops"), compliance))
 
 
 def vhold_cc(taken: Taken) -> Measurement:
@@ -50,7 +72,20 @@ def vhold_cc(taken: Taken) -> Measurement:
         for device in VERTICAL[:2]
     }  # fmt: skip
     words = "V_hold: measured voltage before the largest drop of log|I/V| on the way back; mean of a cell's five loops"
-    return Measurement("vhold-cc", words, steps=steps)
+    shown = {
+        f"{device}, {show(c, 'A')}": showing(taken, "volatility", device, partial(_loops_at, c), curves.hold)
+        for device in VERTICAL[:2]
+        for c in COMPLIANCES
+    }
+    return Measurement("vhold-cc", words, steps=steps, counts=shown)
+
+
+def showing(
+    taken: Taken, experiment: str, device: str, loops: Callable[[Cell], list[Any]], figure: Callable[[Any], float]
+) -> Count:
+    """How many loops of the drawn cells have a figure; the others are left out of the mean of their cell."""
+    found = [figure(loop) for cell in taken.cells(experiment, device) for loop in loops(cell)]
+    return counted([math.isfinite(value) for value in found], "loops show it")
 
 
 def _top(cell: Cell) -> float:
@@ -85,11 +120,12 @@ def _distribution(name: str, figure: Callable[[curves.Loop], float], words: str,
         return mean_of([figure(loop) for loop in curves.halves(cell.run("loops"))])
 
     steps: Steps = tuple((device, taken.over("cycles", device, of, "V")) for device in VERTICAL[:3])
-    counts = {}
-    for device in VERTICAL[:3]:
-        loops = [loop for cell in taken.cells("cycles", device) for loop in curves.halves(cell.run("loops"))]
-        counts[device] = counted([math.isfinite(figure(loop)) for loop in loops], "cycles of all cells show it")
+    counts = {device: showing(taken, "cycles", device, partial(_half, "loops"), figure) for device in VERTICAL[:3]}
     return Measurement(name, words, steps={"particle size": steps}, counts=counts)
+
+
+def _half(step: str, cell: Cell) -> list[Any]:
+    return list(curves.halves(cell.run(step)))
 
 
 def _window(cell: Cell) -> float:
@@ -100,7 +136,8 @@ def onoff_size(taken: Taken) -> Measurement:
     """On/off ratio of the four devices, each loop after a negative one that resets."""
     steps: Steps = tuple((device, taken.over("cycles", device, _window)) for device in VERTICAL)
     words = "greatest |I| at a compliance of 100 uA over |I| just below the threshold, geometric mean of a cell's three loops"
-    return Measurement("onoff-size", words, steps={"particle size": steps})
+    counts = {device: showing(taken, "cycles", device, partial(_half, "window"), curves.on_off) for device in VERTICAL}
+    return Measurement("onoff-size", words, steps={"particle size": steps}, counts=counts)
 
 
 def _ratio(cell: Cell) -> float:
@@ -122,6 +159,10 @@ def forming(taken: Taken) -> Measurement:
             [math.isfinite(curves.threshold(loop)) for loop in loops], "cells switch unformed"
         )
         for device, loops in pristine.items()
+    }
+    counts |= {
+        f"V_th {device}": showing(taken, "cycles", device, partial(_half, "window"), curves.threshold)
+        for device in VERTICAL
     }
     ratios = {f"V_form/V_th {device}": taken.over("cycles", device, _ratio) for device in VERTICAL}
     words = (

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
 
@@ -13,7 +14,7 @@ from labctl.paper.targets import Check, Target
 from labctl.quantities import show
 from labctl.report import text
 
-Outcome = Literal["pass", "fail"]
+Outcome = Literal["pass", "fail", "not measured"]
 RESOLVED = (
     2.0  #: combined standard errors between two steps from which on their order counts as resolved: the usual 2 sigma
 )
@@ -46,15 +47,48 @@ class Verdict:
 
     @property
     def outcome(self) -> Outcome:
-        """A row that was not measured has failed."""
-        return "pass" if self.findings and all(item.outcome == "pass" for item in self.findings) else "fail"
+        """A row passes if all of its checks do; one that was not measured has neither passed nor failed."""
+        outcomes = {item.outcome for item in self.findings}
+        if "fail" in outcomes:
+            return "fail"
+        return "pass" if outcomes == {"pass"} else "not measured"
+
+    @property
+    def beside(self) -> tuple[Finding, ...]:
+        """What was measured and no check asks for."""
+        return tuple(_beside(self.target, self.measurement))
 
 
 def judge(target: Target, measurement: Measurement) -> Verdict:
-    """Hold a measurement against a row; what was not measured fails, with the reason."""
+    """Hold a measurement against a row; what was not measured says so, with the reason."""
     if measurement.problem:
-        return Verdict(target, measurement, (Finding("fail", f"not measured: {measurement.problem}", target.paper),))
+        why = f"not measured: {measurement.problem}"
+        return Verdict(target, measurement, (Finding("not measured", why, target.paper),))
     return Verdict(target, measurement, tuple(_finding(check, measurement) for check in target.checks))
+
+
+def doubted(verdict: Verdict, changed: Collection[str]) -> Verdict:
+    """The same, failing if one of the run files it is made of is among `changed`: those that are not the ones recorded."""
+    mine = [file for file in verdict.measurement.files if file in changed]
+    if not mine:
+        return verdict
+    words = f"{len(mine)} of its run files differ from the record: {', '.join(mine[:3])}{' ...' if mine[3:] else ''}"
+    return replace(verdict, findings=(*verdict.findings, Finding("fail", words, "run files as recorded (SHA-256)")))
+
+
+def _beside(target: Target, found: Measurement) -> Iterator[Finding]:
+    numbers, steps, shares = (
+        {getattr(check, kind) for check in target.checks} for kind in ("number", "steps", "share")
+    )
+    for name, quantity in found.quantities.items():
+        if name not in numbers:
+            yield Finding("pass", f"{name}{_said(quantity)}", "", of=quantity.of, nominal=_nominal(quantity))
+    for name, order in found.steps.items():
+        if name not in steps:
+            yield Finding("pass", _in_order(name, order), "", of=_same({step: item.of for step, item in order}))
+    for name, count in found.counts.items():
+        if name not in shares:
+            yield Finding("pass", f"{name}: {count.hits} of {count.total} {count.of}", "")
 
 
 def _finding(check: Check, measurement: Measurement) -> Finding:
@@ -88,13 +122,29 @@ def _number(check: Check, found: Quantity) -> Finding:
     deviation = found.value / check.value - 1 if check.value else NAN
     return Finding(
         "pass" if inside else "fail",
-        f"{check.number} {written(found)}",
+        f"{check.number}{_said(found)}",
         _asked(check, found.unit),
         deviation,
         _near(found, low, high, inside),
         found.of,
         _nominal(found),
     )
+
+
+def _said(found: Quantity) -> str:
+    """A quantity after its name: whose it is, the number, and how many cells have one where not all do."""
+    whose = f", {found.cell}" if found.cell else ""
+    return f"{whose} {written(found)}{_used(found)}"
+
+
+def _used(found: Quantity) -> str:
+    """ " (4 of 8 cells)", "" where every cell has a value or none is drawn."""
+    return f" ({found.found} of {len(found.each)} cells)" if found.found < len(found.each) and not found.cell else ""
+
+
+def _in_order(name: str, steps: Steps) -> str:
+    whose = next((f" ({quantity.cell})" for _, quantity in steps if quantity.cell), "")
+    return f"{name}{whose}: " + ", ".join(f"{step} {written(item)}{_used(item)}" for step, item in steps)
 
 
 def _nominal(found: Quantity) -> str:
@@ -126,7 +176,7 @@ def _steps(check: Check, steps: Steps) -> Finding:
     signs = [math.copysign(1.0, after - before) if after != before else 0.0 for before, after in pairwise(values)]
     wanted = {"up": {1.0}, "down": {-1.0}, "one way": set(signs[:1]) - {0.0}}[check.go or "one way"]
     right = len(steps) > 1 and all(math.isfinite(value) for value in values) and set(signs) == wanted
-    words = f"{check.steps}: " + ", ".join(f"{name} {written(quantity)}" for name, quantity in steps)
+    words = _in_order(check.steps, steps)
     of = _same({name: quantity.of for name, quantity in steps})
     nominal = ", ".join(filter(None, (_nominal(quantity) for _, quantity in steps)))
     unsure = _unresolved(steps)

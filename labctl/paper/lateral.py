@@ -10,11 +10,13 @@ import numpy as np
 
 from labctl.paper import curves, tunnelling
 from labctl.paper.plan import LATERAL, VERTICAL
-from labctl.paper.results import Measurement, Quantity, Steps, counted, mean_of
+from labctl.paper.results import Count, Measurement, Quantity, Steps, counted, mean_of
 from labctl.paper.taken import Cell, Taken
+from labctl.quantities import show
 
 LIMIT = 1e-6  #: A; compliance of the loops: Kim 2022
-SWITCHING = LATERAL[1:]  #: those of which the paper shows a loop that switches
+SWITCHING = LATERAL[1:]  #: those that are expected to switch and whose loops are fitted: all but the widest gap
+CUTS = (0.1, 0.35)  #: V; other least voltages of a fit, to show what hangs on it: ours
 FN_WORDS = (
     "least-squares slope of ln(I/V^2) against 1/V on the way back, rows that are not limited, from one step above V_hold, at"
     " least 0.25 V; mean of a cell's loops"
@@ -64,13 +66,27 @@ def l_order(taken: Taken) -> Measurement:
         name: tuple((device, taken.over("lateral", device, partial(of, figure), "V")) for device in SWITCHING)
         for name, figure in figures.items()
     }
-    words = "V_th and V_hold by the largest step of log|I/V| up and down; mean of a cell's five loops at 1 uA"
-    return Measurement("l-order", words, steps=steps)
+    words = "V_th and V_hold by the largest step of log|I/V| up and down; mean of a cell's three loops at 1 uA"
+    counts = {
+        f"{name} {device}": counted(
+            [math.isfinite(figure(loop)) for cell in taken.cells("lateral", device) for loop in _loops(cell)],
+            "loops show it",
+        )
+        for name, figure in figures.items()
+        for device in SWITCHING
+    }
+    return Measurement("l-order", words, steps=steps, counts=counts)
 
 
 # -- Fowler-Nordheim --------------------------------------------------------------------------------------------------
-def _slope(experiment: str, step: str, device: str, taken: Taken) -> Quantity:
-    return taken.over(experiment, device, lambda cell: tunnelling.slope(curves.halves(cell.run(step))), "V")
+def _slope(experiment: str, step: str, device: str, taken: Taken, cut: float = tunnelling.LEAST) -> Quantity:
+    return taken.over(experiment, device, lambda cell: tunnelling.slope(curves.halves(cell.run(step)), cut), "V")
+
+
+def _fitted(experiment: str, step: str, device: str, taken: Taken) -> Count:
+    """How many loops of the drawn cells can be fitted; the others are left out of the mean of their cell."""
+    loops = [loop for cell in taken.cells(experiment, device) for loop in curves.halves(cell.run(step))]
+    return counted([tunnelling.fit(loop) is not None for loop in loops], "loops can be fitted")
 
 
 def _quality(device: str, taken: Taken) -> Quantity:
@@ -81,23 +97,32 @@ def fn_linear(taken: Taken) -> Measurement:
     """Slope and R squared of ln(I/V^2) against 1/V of l-devices 2, 3 and 4."""
     found = {f"R2 {device}": _quality(device, taken) for device in SWITCHING}
     found |= {f"slope {device}": _slope("lateral", "loops", device, taken) for device in SWITCHING}
-    return Measurement("fn-linear", FN_WORDS, found, method=tunnelling.METHOD)
+    counts = {device: _fitted("lateral", "loops", device, taken) for device in SWITCHING}
+    return Measurement("fn-linear", FN_WORDS, found, counts=counts, method=tunnelling.METHOD)
 
 
 def fn_slope(device: str, taken: Taken) -> Measurement:
     """The magnitude of the slope of one lateral device."""
     found = _slope("lateral", "loops", device, taken)
     return Measurement(
-        f"fn-slope-{device[-1]}", FN_WORDS, {"slope": tunnelling.magnitude(found)}, method=tunnelling.METHOD
-    )
+        f"fn-slope-{device[-1]}", FN_WORDS, {"slope": tunnelling.magnitude(found)},
+        counts={"fits": _fitted("lateral", "loops", device, taken)}, method=tunnelling.METHOD,
+    )  # fmt: skip
 
 
 def fn_vertical(taken: Taken) -> Measurement:
-    """The magnitude of the slope of devices 1, 2 and 3, from one fine loop at 1e-6 A."""
-    steps: Steps = tuple(
-        (device, tunnelling.magnitude(_slope("cycles", "fine", device, taken))) for device in VERTICAL[:3]
-    )
-    return Measurement("fn-vertical", FN_WORDS, steps={"particle size": steps}, method=tunnelling.METHOD)
+    """The magnitude of the slope of devices 1, 2 and 3, from one fine loop at 1e-6 A; and with other least voltages."""
+
+    def steps(cut: float) -> Steps:
+        return tuple(
+            (device, tunnelling.magnitude(_slope("cycles", "fine", device, taken, cut))) for device in VERTICAL[:3]
+        )
+
+    found = {"particle size": steps(tunnelling.LEAST)}
+    found |= {f"from {show(cut, 'V')} on": steps(cut) for cut in CUTS}
+    counts = {f"fits of {device}": _fitted("cycles", "fine", device, taken) for device in VERTICAL[:3]}
+    words = f"{FN_WORDS}; the numbers depend on that least voltage, a guess: with others they are beside"
+    return Measurement("fn-vertical", words, steps=found, counts=counts, method=tunnelling.METHOD)
 
 
 ROWS: dict[str, tuple[tuple[str, ...], Callable[[Taken], Measurement]]] = {

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
 
 from labctl.analysis import reads
 from labctl.analysis.endurance import Verdict
+from labctl.analysis.statistics import distributions
 from labctl.paper import curves
 from labctl.paper.plan import KEPT, LEVELS, ROUNDS
-from labctl.paper.results import NAN, Measurement, Quantity, counted, mean_of, median, on_nominal
+from labctl.paper.results import NAN, Measurement, Quantity, counted, geometric, mean_of, median, on_nominal
 from labctl.paper.taken import Cell, Taken
+from labctl.quantities import show
 from labctl.recipe_parts import Kind
 from labctl.store import Run
 
@@ -28,17 +30,41 @@ def _time(sign: int, cell: Cell) -> float:
 
 
 def switching_time(name: str, sign: int, taken: Taken) -> Measurement:
-    """The switching time of the cells that one pulse switches, and how many that is of how many."""
-    found = taken.over("pulses", STACK, partial(_time, sign), "s")
+    """The switching time of the cells that one pulse switches, how many of how many that is, and the median over all."""
+    nominal = taken.nominal("pulses", STACK)
     cells = taken.cells("pulses", STACK)
     asked = cells if sign > 0 else [cell for cell in cells if math.isfinite(_time(1, cell))]
-    which = "cells that one pulse sets" if sign > 0 else "cells set by one pulse that one pulse resets"
+    verb, width = ("set" if sign > 0 else "reset"), _width(asked)
+    each = [_time(sign, cell) for cell in asked]
+    which = f"cells{'' if sign > 0 else ' that were set'} {verb} within one pulse of {show(width, 's')}"
     words = (
-        f"half of the change of |I| within one {'+' if sign > 0 else '-'}2 V pulse of 135 us, from 0.3 us on; of the"
-        " cells whose read current it changed tenfold, as the paper shows one"
+        f"half of the change of |I| within one {'+' if sign > 0 else '-'}2 V pulse of {show(width, 's')}, from 0.3 us on;"
+        " conditional: of the cells whose read current it changed tenfold, as the paper shows one; the median over all cells"
+        " takes the others for slower than the pulse (Kaplan and Meier)"
     )
-    yields = counted([math.isfinite(_time(sign, cell)) for cell in asked], which)
-    return Measurement(name, words, {"time": found}, counts={"yield": yields}, method="t_50/half-change")
+    found = {
+        f"time of a pulse that {verb}s": median(each, "s", _time(sign, nominal) if nominal else NAN),
+        "median over all cells": survivors(each, width),
+    }
+    yields = counted([math.isfinite(value) for value in each], which)
+    return Measurement(name, words, found, counts={"yield": yields}, method="t_50/half-change")
+
+
+def _width(cells: Sequence[Cell]) -> float:
+    """The width (s) of the pulses, NaN for no cells."""
+    return float(cells[0].run("pulses").header.parameters["width"]["value"]) if cells else NAN
+
+
+def survivors(each: Sequence[float], width: float) -> Quantity:
+    """The median time (s) of all cells, one without a time being slower than the pulse's width (s); after Kaplan and Meier."""
+    times = np.array(each)
+    slow = ~np.isfinite(times)
+    kept = tuple(map(float, times))
+    found = distributions.median(distributions.sample(np.where(slow, width, times), slow, unit="s"))
+    if found is None:
+        return Quantity(NAN, "s", of=f"more than half of {times.size} cells are slower than the pulse", each=kept)
+    of = f"no standard error; 95 % interval {show(found.interval[0], 's')} to {show(found.interval[1], 's')}"
+    return Quantity(found.value, "s", NAN, of, found.interval, kept, cell=f"Kaplan-Meier, {times.size} cells")
 
 
 # -- trains ---------------------------------------------------------------------------------------------------------------
@@ -65,11 +91,15 @@ def _rounds(figure: Of, scheme: str, sign: int, cell: Cell) -> list[float]:
 
 
 def _both(figure: Of, scheme: str, sign: int, taken: Taken) -> tuple[Quantity, Quantity]:
-    """A figure of the nominal cell, and its median over drawn cells; of each cell the mean over the rounds."""
-    each = [mean_of(_rounds(figure, scheme, sign, cell)) for cell in taken.cells("pulses", STACK)]
+    """A figure of the nominal cell, and its median over drawn cells; of each cell the mean over the rounds.
+
+    Of a ratio of conductances the geometric mean, of all cells alike.
+    """
+    mean = geometric if figure is _change else mean_of
+    each = [mean(_rounds(figure, scheme, sign, cell)) for cell in taken.cells("pulses", STACK)]
     nominal = taken.nominal("pulses", STACK)
     rounds = _rounds(figure, scheme, sign, nominal) if nominal else []
-    return on_nominal(rounds, each, log=figure is _change), median(each, nominal=mean_of(rounds))
+    return on_nominal(rounds, each, log=figure is _change), median(each, nominal=mean(rounds))
 
 
 def branch(name: str, sign: int, taken: Taken) -> Measurement:
@@ -79,7 +109,7 @@ def branch(name: str, sign: int, taken: Taken) -> Measurement:
         found[what], found[f"{what}, drawn cells"] = _both(figure, "stepped", sign, taken)
     words = (
         "R squared of the straight line of conductance against pulse number, the level before the first of the 21 pulses"
-        f" included, mean of {ROUNDS} rounds up and down; {TUNED}"
+        f" included, mean of {ROUNDS} rounds up and down; last over first: geometric mean of the rounds; {TUNED}"
     )
     return Measurement(name, words, found, method="linearity/r-squared")
 

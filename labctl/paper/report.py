@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from labctl import provenance
-from labctl.paper import table
-from labctl.paper.cells import NOMINAL, named, seed_of
+from labctl.paper import record, table
+from labctl.paper.cells import NOMINAL, named
 from labctl.paper.judge import Finding, Verdict
 from labctl.paper.plan import EXPERIMENTS
 from labctl.paper.session import Outcome
 from labctl.paper.work import Done
 from labctl.report.document import Document, Facts, Figure, Section, Table, Words
-from labctl.store import digest
 
+MARKS = {"pass": "pass", "fail": "fail", "not measured": "warn"}  #: how a row is shown by its outcome
 RULES = (
     "Every number comes from run files: recipes ran through the driver and the wire language on a simulated Keithley 4200 with"
     " a 4225-PMU, a simulated cell between its terminals. What measures reads no number of the paper.",
@@ -31,11 +32,11 @@ def document(outcome: Outcome, figures: Sequence[Figure | Words]) -> Document:
     """The report of a reproduction with its figures."""
     title = f"{outcome.paper.title.partition(',')[0]}, measured again"
     sections = [
-        Section("What was run", [_facts(outcome), *map(Words, RULES), _experiments(outcome.done)]),
+        Section("What was run", [_facts(outcome), *_changed(outcome), *map(Words, RULES), _experiments(outcome.done)]),
         Section("Paper against measured", list(_tables(outcome))),
         Section("Figures", list(figures) or [Words("No figure belongs to these rows.")]),
         Section("How each number is defined", [_definitions(outcome.verdicts)]),
-        Section("Provenance", [_provenance(outcome), _files(outcome)]),
+        Section("Provenance", [_provenance(outcome), *_files(outcome)]),
     ]
     return Document(title, f"{table.total(outcome.verdicts)}; {outcome.paper.source}", sections)
 
@@ -51,6 +52,13 @@ def _facts(outcome: Outcome) -> Facts:
         ("measured", f"{len(outcome.done)} cells, {runs} runs, in {about.seconds:g} s"),
         ("started", about.started),
     ])  # fmt: skip
+
+
+def _changed(outcome: Outcome) -> list[Words]:
+    if not outcome.changed:
+        return []
+    files = ", ".join(outcome.changed)
+    return [Words(f"NOT AS RECORDED: {len(outcome.changed)} run files differ from their recorded SHA-256: {files}.")]
 
 
 def _experiments(done: Sequence[Done]) -> Table:
@@ -76,12 +84,16 @@ def _tables(outcome: Outcome) -> Iterator[Table]:
         verdicts = [by_id[target.id] for target in section.rows if target.id in by_id]
         if verdicts:
             head = ("row", "paper", "measured", "asked", "remarks", "outcome")
-            yield Table(head, list(map(_line, verdicts)), section.title, marks=[item.outcome for item in verdicts])
+            yield Table(
+                head, list(map(_line, verdicts)), section.title, marks=[MARKS[item.outcome] for item in verdicts]
+            )
 
 
 def _line(verdict: Verdict) -> tuple[str, ...]:
     target, found = verdict.target, verdict.findings
     measured = "; ".join(_measured(item, len(found) > 1) for item in found)
+    if verdict.beside:
+        measured += f"; beside: {'; '.join(item.measured for item in verdict.beside)}"
     asked = "; ".join(dict.fromkeys(item.asked for item in found))
     nominal = ", ".join(item.nominal for item in found if item.nominal)
     remarks = [*(item.of for item in found), f"nominal cell {nominal}" if nominal else ""]
@@ -127,10 +139,15 @@ def _provenance(outcome: Outcome) -> Facts:
     ])  # fmt: skip
 
 
-def _files(outcome: Outcome) -> Table:
-    rows = []
-    for item in outcome.done:
-        seed = seed_of(outcome.about.seed, item.job.device, item.job.number)
-        said = "none: nominal" if seed is None else str(seed)
-        rows += [(file, said, digest.of_file(outcome.folder / file)) for file in item.files.values()]
-    return Table(("run file", "seed of the cell", "SHA-256"), rows, f"{len(rows)} run files.")
+def listing(hashed: Mapping[str, str]) -> str:
+    """All run files with their SHA-256, one a line, sorted by name, as ``sha256sum`` writes them."""
+    return "".join(f"{text}  {file}\n" for file, text in sorted(hashed.items()))
+
+
+def _files(outcome: Outcome) -> list[Facts | Words]:
+    whole = hashlib.sha256(listing(outcome.hashed).encode()).hexdigest()
+    words = (
+        f"The SHA-256 and the seed of the cell of each of the {len(outcome.hashed)} run files are in {record.JSON}. The SHA-256"
+        " below is that of the list of all of them: a line each, the hash, two spaces, the file's name, sorted by name."
+    )
+    return [Words(words), Facts([("all run files", whole)])]

@@ -20,7 +20,8 @@ class Quantity:
     """One number: value and standard uncertainty in `unit`, NaN where there is none.
 
     of: what the uncertainty is of; interval: 95 %; each: the values it is made of, one a cell, NaN for a cell without one;
-    nominal: the same of the nominal cell, NaN where it was not measured or shows none.
+    nominal: the same of the nominal cell, NaN where it was not measured or shows none; cell: what the value is of where it is
+    not the drawn cells ("nominal cell").
     """
 
     value: float
@@ -30,6 +31,7 @@ class Quantity:
     interval: tuple[float, float] = (NAN, NAN)
     each: tuple[float, ...] = ()
     nominal: float = NAN
+    cell: str = ""
 
     @property
     def found(self) -> int:
@@ -96,6 +98,11 @@ def mean_of(found: Sequence[float]) -> float:
     return float(np.mean(values)) if values else NAN
 
 
+def geometric(found: Sequence[float]) -> float:
+    """The geometric mean of the finite positive ones of some numbers, NaN for none."""
+    return math.exp(mean_of([math.log(value) for value in found if math.isfinite(value) and value > 0]))
+
+
 def counted(flags: Sequence[bool], of: str) -> Count:
     """How many of some flags are true."""
     return Count(sum(map(bool, flags)), len(flags), of)
@@ -107,10 +114,10 @@ def on_nominal(rounds: Sequence[float], each: Sequence[float], unit: str = "", l
     log: the geometric mean, without an uncertainty, of a ratio that spans decades.
     """
     values = [value for value in rounds if math.isfinite(value) and not (log and value <= 0)]
-    value = math.exp(mean_of([math.log(item) for item in values])) if log else mean_of(values)
+    value = geometric(values) if log else mean_of(values)
     error = float(np.std(values, ddof=1)) if len(values) > 1 and not log else NAN
     of = "nominal cell" if math.isnan(error) else f"nominal cell, standard deviation of its {len(values)} rounds"
     drawn = [item for item in each if math.isfinite(item)]
     if drawn:
         of += f"; {len(drawn)} drawn cells: median {np.median(drawn):.3g}, {min(drawn):.3g} to {max(drawn):.3g}"
-    return Quantity(value, unit, error, of, each=tuple(float(item) for item in each))
+    return Quantity(value, unit, error, of, each=tuple(float(item) for item in each), cell="nominal cell")

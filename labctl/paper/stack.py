@@ -7,7 +7,9 @@ from collections.abc import Callable
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
+from labctl.analysis.statistics import distributions
 from labctl.contracts import FloatArray, Status
 from labctl.paper import curves
 from labctl.paper.plan import V_READ
@@ -87,10 +89,39 @@ def between_states(taken: Taken) -> float:
 
 
 def voltages(cell: Cell, segment: int, at: float) -> FloatArray:
-    """V_set (segment 1; at: A) or V_reset (-1) of every cycle of a cell that shows one, V."""
-    loops = curves.halves(cell.run("cycles"), segment)
-    found = [curves.set_voltage(loop, at) if segment > 0 else curves.reset_voltage(loop) for loop in loops]
+    """V_set (segment 1; at: A) or V_reset (-1; as `resets`) of every cycle of a cell that shows one, V."""
+    if segment < 0:
+        return resets(cell)[0]
+    found = [curves.set_voltage(loop, at) for loop in curves.halves(cell.run("cycles"))]
     return np.array([value for value in found if math.isfinite(value)])
+
+
+def resets(cell: Cell) -> tuple[FloatArray, NDArray[np.bool_]]:
+    """V_reset (V) of the cycles of a cell, and which of them are only bounds, shape (n,) each.
+
+    A cycle that shows no drop but did set and reset, by the states before and after it, was off again at the level at which
+    the selector had turned on: V_reset is taken as that level, and is nearer to 0 at most. Other cycles without a drop (no
+    set, no reset, or the last one, which no later sweep looks at) are left out.
+    """
+    loops, did = curves.halves(cell.run("cycles"), -1), [*_bipolar(cell), False]
+    drops = np.array([curves.reset_voltage(loop) for loop in loops])
+    at_once = np.isnan(drops) & np.array(did[: len(loops)])
+    levels = np.array([curves.selector_on(loop) for loop in loops])
+    values = np.where(at_once, levels, drops)
+    kept = np.isfinite(values)
+    return values[kept], at_once[kept]
+
+
+def _plain(cell: Cell) -> FloatArray:
+    """V_reset (V) of those cycles only that show a drop."""
+    values, bounds = resets(cell)
+    return values[~bounds]
+
+
+def _censored(cell: Cell) -> float:
+    """sigma/mu of V_reset, cycles without a drop as bounds: of the likeliest normal distribution; NaN where there is none."""
+    values, bounds = resets(cell)
+    return curves.number(distributions.relative_spread(distributions.sample(values, below=bounds)))
 
 
 def scatter(values: FloatArray) -> float:
@@ -117,28 +148,40 @@ def syn_set_cv(taken: Taken) -> Measurement:
         f"V_set: |I| goes up through {show(at, 'A')}, half way (log) from off to on at {V_READ} V; sigma with n - 1 over the"
         " cycles of 50 in which the cell was off and is set"
     )
-    count = Count(sum(values.size for values in each), 50 * len(cells), "cycles with a V_set")
+    total = sum(len(curves.halves(cell.run("cycles"))) for cell in cells)
+    count = Count(sum(values.size for values in each), total, "cycles with a V_set")
     return Measurement("syn-set-cv", words, found, counts={"cycles": count}, method="V_set/current-threshold@1")
 
 
 def syn_reset_cv(taken: Taken) -> Measurement:
     """sigma/mu of V_reset over the cycles of a cell, median over cells."""
     cells = taken.cells("stack", STACK)
-    each = [voltages(cell, -1, NAN) for cell in cells]
+    each = [resets(cell)[0] for cell in cells]
     tops = [np.array([curves.most_current(loop) for loop in curves.halves(cell.run("cycles"), -1)]) for cell in cells]
     found = {
         "sigma/mu": median([scatter(values) for values in each]),
         "mean": median([float(values.mean()) for values in each], "V"),
+        "sigma/mu, cycles without a drop as bounds": median([_censored(cell) for cell in cells]),
+        "sigma/mu, only cycles with a drop": median([scatter(_plain(cell)) for cell in cells]),
         "sigma/mu, greatest |I|": median([scatter(values) for values in tops]),
     }
-    words = "V_reset: level of the largest drop of log|I/V| after the selector turned on in the same sweep; sigma with n - 1"
-    count = Count(sum(values.size for values in each), 50 * len(cells), "cycles with a V_reset")
-    return Measurement("syn-reset-cv", words, found, counts={"cycles": count})
+    words = (
+        "V_reset: level of the largest drop of log|I/V| after the selector turned on in the same sweep; of a cycle that did set"
+        " and reset but shows no drop (off as soon as the selector was on) the level at which it was on; sigma with n - 1"
+    )
+    total = sum(len(curves.halves(cell.run("cycles"), -1)) for cell in cells)
+    early = sum(int(resets(cell)[1].sum()) for cell in cells)
+    counts = {
+        "cycles": Count(sum(values.size for values in each), total, "cycles with a V_reset"),
+        "early": Count(early, total, "cycles reset as soon as the selector was on"),
+    }
+    return Measurement("syn-reset-cv", words, found, counts=counts)
 
 
 def syn_cells(taken: Taken) -> Measurement:
     """How far cells differ, against how far the cycles of a cell do: sigma of the cells' means over sigma within."""
     found: dict[str, Quantity] = {}
+    counts: dict[str, Count] = {}
     at, cells = between_states(taken), taken.cells("stack", STACK)
     for name, segment in (("V_set", 1), ("V_reset", -1)):
         each = [voltages(cell, segment, at) for cell in cells]
@@ -149,10 +192,13 @@ def syn_cells(taken: Taken) -> Measurement:
         of = f"standard error of a standard deviation of {len(means)} normal values"
         found[f"{name} between over within"] = Quantity(between / within, "", error, of)
         found[name] = median(means, "V")
+        total = sum(len(curves.halves(cell.run("cycles"), segment)) for cell in cells)
+        counts[name] = Count(sum(values.size for values in each), total, f"cycles with a {name}")
     words = (
-        "standard deviation of the mean switching voltages of the cells over that of the cycles within a cell (pooled)"
+        "standard deviation of the mean switching voltages of the cells over that of the cycles within a cell (pooled);"
+        " V_set and V_reset as in syn-set-cv and syn-reset-cv"
     )
-    return Measurement("syn-cells", words, found)
+    return Measurement("syn-cells", words, found, counts=counts)
 
 
 def syn_bipolar(taken: Taken) -> Measurement:

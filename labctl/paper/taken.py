@@ -33,6 +33,8 @@ class Cell:
         """The run of a step. Raises NotMeasured, StoreError."""
         if step not in self._files:
             raise NotMeasured(f"{self.device}, {named(self.number)}: there is no run {step!r}")
+        if not (self._folder / self._files[step]).is_file():
+            raise NotMeasured(f"{self.device}, {named(self.number)}: the run file {self._files[step]} is missing")
         self._use(self._files[step])
         return self._read(self._folder / self._files[step])
 

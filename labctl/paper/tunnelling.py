@@ -19,11 +19,11 @@ LEAST = 0.25
 CLEAR = 0.03  #: V; distance from V_hold, where the filament already thins out: guess
 
 
-def fit(loop: curves.Loop) -> Extracted | None:
-    """The slope (V) of ln(I/V^2) against 1/V of the rows on the way back that are not limited, clear of V_hold."""
+def fit(loop: curves.Loop, cut: float = LEAST) -> Extracted | None:
+    """The slope (V) of ln(I/V^2) against 1/V of the rows on the way back from `cut` (V) on, not limited, clear of V_hold."""
     back = slice(int(np.argmax(np.abs(loop["level"]))), None)
     held = curves.hold(loop)
-    least = max(LEAST, held + CLEAR) if np.isfinite(held) else LEAST
+    least = max(cut, held + CLEAR) if np.isfinite(held) else cut
     return conduction.fowler_nordheim(loop["voltage"][back], loop["current"][back], loop["status"][back], v_min=least)
 
 
@@ -37,9 +37,9 @@ def straightness(loop: curves.Loop) -> float:
     return float(np.corrcoef(1 / volts, np.log(amperes / volts**2))[0, 1] ** 2)
 
 
-def slope(loops: Sequence[curves.Loop]) -> float:
+def slope(loops: Sequence[curves.Loop], cut: float = LEAST) -> float:
     """The mean slope of some loops, V; NaN where none has one."""
-    return mean_of([curves.number(fit(loop)) for loop in loops])
+    return mean_of([curves.number(fit(loop, cut)) for loop in loops])
 
 
 def quality(loops: Sequence[curves.Loop]) -> float:
@@ -48,7 +48,9 @@ def quality(loops: Sequence[curves.Loop]) -> float:
 
 
 def magnitude(found: Quantity) -> Quantity:
-    """The same quantity without its sign."""
+    """The same quantity without its sign; an interval on both sides of 0 begins at 0."""
     low, high = sorted(abs(end) for end in found.interval)
+    if found.interval[0] < 0 < found.interval[1]:
+        low = 0.0
     each = tuple(abs(value) for value in found.each)
     return replace(found, value=abs(found.value), interval=(low, high), each=each, nominal=abs(found.nominal))

@@ -11,6 +11,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.synchronize import Event
@@ -27,6 +28,8 @@ from labctl.station import Station
 RUNS = "runs"  #: folder of the run files
 POLL = 0.2  #: s between looks at whether a stop was asked for
 PATIENCE = 20.0  #: s that workers get to end their runs in order: guess, far above what a sweep takes
+
+LOST = "a process that measured was ended from outside"  #: the problem of a job that was under way or waiting then
 
 Asked = Callable[[], bool]
 
@@ -103,13 +106,22 @@ def _one_by_one(jobs: Sequence[Job], folder: Path, seed: int, should_stop: Asked
 
 def _several(jobs: Sequence[Job], folder: Path, seed: int, workers: int, should_stop: Asked) -> Iterator[Done]:
     with _pool(min(workers, len(jobs) or 1)) as (pool, stop):
-        waiting: set[Future[Done]] = {pool.submit(_do, job, folder, seed) for job in jobs}
+        of = {pool.submit(_do, job, folder, seed): job for job in jobs}
+        waiting: set[Future[Done]] = set(of)
         while waiting:
             finished, waiting = wait(waiting, POLL, FIRST_COMPLETED)
-            yield from (future.result() for future in finished)
+            yield from (_result(future, of[future]) for future in finished)
             if should_stop() and not stop.is_set():
                 stop.set()
                 waiting = {future for future in waiting if not future.cancel()}
+
+
+def _result(future: Future[Done], job: Job) -> Done:
+    """What a worker gave; of a job under way or waiting when a worker was ended from outside, that it was not measured."""
+    try:
+        return future.result()
+    except BrokenProcessPool:
+        return Done(job, {}, LOST)
 
 
 @contextmanager
