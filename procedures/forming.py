@@ -120,8 +120,7 @@ class Forming(Procedure):
     @classmethod
     def extract(cls, columns: Mapping[str, NDArray[Any]]) -> list[Extracted]:
         """The forming voltage, from the ramp."""
-        ramp = columns["segment"] == 1
-        found = switching.threshold_voltage(columns["level"][ramp], columns["current"][ramp], "V_form")
+        found = switching.largest_step(cls._ramp(columns), "V_form")
         return [found] if found else []
 
     @classmethod

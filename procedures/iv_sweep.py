@@ -181,15 +181,8 @@ class IVSweep(Procedure):
     @classmethod
     def extract(cls, columns: Mapping[str, NDArray[Any]]) -> list[Extracted]:
         """Switching voltages of the positive half loops, V_hold where they fall back, and V_reset of the negative ones."""
-        up, down = switching.by_cycle(columns, 1), switching.by_cycle(columns, -1)
-        holds = [switching.hold_voltage(c["level"], c["voltage"], c["current"]) for c in up]
-        volatile = sum(item is not None for item in holds) > len(holds) / 2
-        name = "V_th" if volatile else "V_set"  # a cell that stays on is set; one that falls back passed a threshold
-        found = [
-            switching.over_cycles([switching.threshold_voltage(c["level"], c["current"], name) for c in up], len(up)),
-            switching.over_cycles(holds, len(up)),
-            switching.over_cycles([switching.reset_voltage(c["level"], c["current"]) for c in down], len(down)),
-        ]
+        up, down = ([switching.HalfLoop.of(c) for c in switching.by_cycle(columns, side)] for side in (1, -1))
+        found = [*switching.switching_on(up), switching.switching_off(down)]
         return [item for item in (*found, *cls.states(columns)) if item is not None]
 
     @classmethod

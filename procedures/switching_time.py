@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from labctl.analysis import energy, kinetics, reads
+from labctl.analysis import currents, energy, kinetics, reads
 from labctl.contracts import Block, Extracted, PulseTrain, Status, Sweep, Waveform
 from labctl.procedure import Number, ParameterError, Plot, Station
 from labctl.pulses import ticks
@@ -173,13 +173,5 @@ def _no_time(status: NDArray[np.int64], top: NDArray[np.int64]) -> str:
 
 
 def _state(columns: Mapping[str, NDArray[Any]], rows: NDArray[np.bool_], name: str) -> Extracted | None:
-    """The current of the last of some reads; NaN with the reason where that is flagged."""
-    at = np.flatnonzero(rows)
-    if at.size == 0:
-        return None
-    last = int(at[-1])
-    current, level = float(columns["current"][last]), float(columns["level"][last])
-    flagged = reads.reasons(columns["status"][at[-1:]])
-    if flagged:
-        return Extracted(name, float("nan"), "A", float("nan"), f"read at {level:.3g} V: {flagged}", (last,))
-    return Extracted(name, current, "A", float("nan"), f"read at {level:.3g} V", (last,))
+    """The current of the last of some reads."""
+    return currents.last_read(columns["level"], columns["current"], columns["status"], rows, name)

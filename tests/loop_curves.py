@@ -26,6 +26,15 @@ def half_loop(
     return HalfLoop(level, voltage, current, limited.astype(np.int64))
 
 
+def rows_of(half: HalfLoop, cycle: int, segment: int) -> dict[str, np.ndarray]:
+    """A half loop as the recipe of I-V loops stores it."""
+    count = half.level.size
+    return {
+        "level": half.level, "voltage": half.voltage, "current": half.current, "status": half.status,
+        "cycle": np.full(count, cycle), "segment": np.full(count, segment),
+    }  # fmt: skip
+
+
 def threshold(
     on_at: float, off_at: float, on: float = 1e-4, off: float = 1e-9, peak: float = 1.0, rows: int = 101
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import signal, stats
 
 from labctl import plugins
 from labctl.analysis.endurance import Verdict, cycling, lifetimes
@@ -52,6 +52,19 @@ def test_decades_have_their_quantiles() -> None:
     assert [item.value for item in medians] == pytest.approx([5.0, 54.5, 100.0])
     assert [len(item.rows) for item in medians] == [9, 90, 1]
     assert medians[2].interval == (-math.inf, math.inf)
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.7, 0.95])
+def test_decades_cover_where_successive_checks_are_alike(rho: float) -> None:
+    rng, hits = np.random.default_rng(6), 0
+    noise = rng.normal(size=(200, 800)) * math.sqrt(1 - rho**2)
+    rows = signal.lfilter([1.0], [1.0, -rho], noise, axis=1)[:, 200:]
+    cycles = 1000.0 + np.arange(600)
+    for row in rows:
+        median = cycling.per_decade(cycling.checks(cycles, np.ones(600), 10 * np.exp(0.3 * row)))[1]
+        hits += median.interval[0] <= 10 <= median.interval[1]
+    assert hits >= 186
+    assert ("independent checks" in median.definition) == (rho > 0)
 
 
 def test_a_window_that_closes_as_a_power_has_its_exponent() -> None:

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from labctl.analysis import loops, methods
-from labctl.contracts import Extracted, Series
+from labctl.analysis import currents, loops, methods
+from labctl.contracts import Extracted, Series, Status
 from labctl.errors import UsageError
 
 
@@ -54,3 +54,25 @@ def test_stretches_are_where_no_key_changes() -> None:
 def test_a_series_has_one_length() -> None:
     with pytest.raises(ValueError, match="equally long"):
         Series("x", "V", np.arange(2), np.arange(3.0), np.zeros(2, bool), "")
+
+
+def test_methods_are_known_though_nothing_was_analysed() -> None:
+    import subprocess
+    import sys
+
+    code = "from labctl.analysis import methods as m; print(m.get('asymmetry/labels').mark, m.get('I/last-read').mark)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["asymmetry/labels@1", "I/last-read@1"]
+
+
+def test_the_last_read_is_a_number_only_where_it_is_one() -> None:
+    level, current, status = np.full(3, 0.1), np.array([1e-6, 2e-6, 3e-6]), np.zeros(3, np.int64)
+    found = currents.last_read(level, current, status, np.array([True, True, False]), "I before")
+    assert found is not None
+    assert (found.value, found.method, found.rows) == (2e-6, "I/last-read@1", (1,))
+    status[1] = int(Status.OVERFLOW)
+    flagged = currents.last_read(level, current, status, np.array([True, True, False]), "I before")
+    assert flagged is not None
+    assert np.isnan(flagged.value)
+    assert "beyond its range" in flagged.definition
+    assert currents.last_read(level, current, status, np.zeros(3, bool), "I before") is None

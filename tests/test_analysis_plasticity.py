@@ -63,7 +63,7 @@ def test_intervals_cover(figure: object, law: str, number: float, answer: float)
     for _ in range(200):
         found = figure(clean + 0.02 * (LARGE - SMALL) * rng.standard_normal(U.size), "x")  # type: ignore[operator]
         hits += found.interval[0] <= answer <= found.interval[1]
-    assert 186 <= hits < 200  # 93 %
+    assert hits >= (186 if figure is curves.alpha else 190)  # those of noise of either kind are wider for reads alone
 
 
 def test_a_straight_line_has_label_0_alpha_1_and_no_finite_a() -> None:
@@ -124,25 +124,53 @@ def test_cycle_variation_is_that_of_the_steps_and_its_interval_covers() -> None:
     rng = np.random.default_rng(4)
     hits, seen = 0, []
     for _ in range(200):
-        steps = 1.0 / 30 + 0.02 * rng.standard_normal((4, 30))
+        steps = 1.0 / 30 + 0.02 * rng.standard_normal((5, 30))
         found = plasticity.cycle_variation([np.concatenate([[0], np.cumsum(item)]) for item in steps], "x")
         assert found is not None
-        true = 0.02 / np.ptp(np.concatenate([np.zeros((4, 1)), np.cumsum(steps, axis=1)], axis=1).mean(axis=0))
+        true = 0.02 / np.ptp(np.concatenate([np.zeros((5, 1)), np.cumsum(steps, axis=1)], axis=1).mean(axis=0))
         hits += found.interval[0] <= true <= found.interval[1]
         seen.append(found.value)
     assert np.mean(seen) == pytest.approx(0.02, rel=0.05)
-    assert 186 <= hits < 200
+    assert hits >= 186
 
 
 def test_scatter_of_reads_is_covered_too_though_it_couples_neighbouring_steps() -> None:
     rng = np.random.default_rng(5)
     hits = 0
     for _ in range(200):
-        table = np.linspace(0, 1, 31) + 0.02 * rng.standard_normal((4, 31))
+        table = np.linspace(0, 1, 31) + 0.02 * rng.standard_normal((5, 31))
         found = plasticity.cycle_variation(list(table), "x")
         assert found is not None
         true = 0.02 * np.sqrt(2) / np.ptp(table.mean(axis=0))
         hits += found.interval[0] <= true <= found.interval[1]
+    assert hits >= 186
+
+
+def test_cycle_variation_covers_where_whole_cycles_scale() -> None:
+    rng = np.random.default_rng(11)
+    hits = 0
+    for _ in range(200):
+        steps = (1.0 + 0.2 * rng.standard_normal((8, 1))) * np.full((8, 30), 1.0 / 30)
+        table = np.concatenate([np.zeros((8, 1)), np.cumsum(steps, axis=1)], axis=1)
+        found = plasticity.cycle_variation(list(table), "x")
+        assert found is not None
+        hits += found.interval[0] <= 0.2 / 30 / np.ptp(table.mean(axis=0)) <= found.interval[1]
+    assert hits >= 186
+    few = plasticity.cycle_variation(list(table[:4]), "x")
+    assert few is not None
+    assert np.isnan(few.interval).all()
+    assert "fewer than 5 cycles" in few.definition
+
+
+@pytest.mark.parametrize(("read", "step"), [(0.01, 0.0035), (0.0, 0.004)])
+def test_the_label_of_one_branch_is_covered_where_steps_scatter_too(read: float, step: float) -> None:
+    rng, u, hits = np.random.default_rng(9), np.linspace(0, 1, 61), 0
+    for _ in range(200):
+        kept = np.concatenate([[0.0], np.cumsum(step * rng.standard_normal(60))])
+        values = 0.1 + curves.exponential(u, 3.0) + kept + read * rng.standard_normal(61)
+        found = curves.label(values, "x")
+        assert found is not None
+        hits += found.interval[0] <= curves.label_of(3.0) <= found.interval[1]
     assert hits >= 186
 
 
@@ -231,7 +259,7 @@ def test_a_is_that_of_the_mean_label() -> None:
     a, label = found["NeuroSim A of depression"], found["nonlinearity label of depression"]
     assert curves.label_of(1 / a.value) == pytest.approx(label.value)
     assert curves.label_of(1 / a.interval[0]) == pytest.approx(label.interval[1])
-    assert a.method == "nonlinearity/NeuroSim-A@1"
+    assert a.method == "nonlinearity/NeuroSim-A@2"
     assert curves.number_of(11.0) == np.inf
     assert curves.number_of(-0.5) == pytest.approx(-1 / 2.519877)
 
@@ -240,7 +268,7 @@ def test_a_run_gives_series_over_its_cycles() -> None:
     series = {item.name: item for item in plasticity_run.per_cycle(table(cycles=3, repeats=2))}
     assert series["G after potentiation"].values == pytest.approx([LARGE] * 3, rel=0.03)
     assert series["nonlinearity label of depression"].cycles.tolist() == [1, 2, 3]
-    assert series["nonlinearity label of depression"].method == "nonlinearity/NeuroSim-label@1"
+    assert series["nonlinearity label of depression"].method == "nonlinearity/NeuroSim-label@2"
 
 
 def test_flagged_reads_are_left_out_and_counted() -> None:
@@ -298,9 +326,9 @@ def test_the_real_pulse_response_is_nearly_linear_up_and_saturates_down() -> Non
     assert labels[0] is not None
     assert labels[1] is not None
     assert labels[0].value == pytest.approx(0.07, abs=0.02)
-    assert labels[0].interval[0] < 0 < labels[0].interval[1]
+    assert np.isnan(labels[0].interval).all()  # its scatter is slow: one cycle bounds nothing
+    assert "one cycle bounds nothing" in labels[1].definition
     assert labels[1].value == pytest.approx(-3.06, abs=0.02)
-    assert labels[1].interval == pytest.approx((-3.43, -2.67), abs=0.05)
     beta = curves.querlioz_beta(np.concatenate([[np.nan], down]), "x")
     assert beta is not None
     assert beta.value == pytest.approx(2.87, abs=0.02)

@@ -108,8 +108,56 @@ def test_no_drift_gives_a_bound_and_no_time() -> None:
 def test_a_failure_within_the_data_is_not_called_extrapolated() -> None:
     found = retention.failure_by_drift(TIMES, noisy(0.3), "t")
     assert found is not None
-    assert found.value == pytest.approx(2 ** (1 / 0.3), rel=0.1)
+    assert found.value == retention.failure_time(TIMES, noisy(0.3), "t").value  # type: ignore[union-attr]
+    assert found.interval[0] < 2 ** (1 / 0.3) < found.interval[1]
     assert "beyond" not in found.definition
+    assert "nothing is extrapolated" in found.definition
+
+
+AGES = np.geomspace(1.0, 1e4, 40)
+
+
+@pytest.mark.parametrize("kept", [np.exp(-AGES / 5e3), np.where(AGES < 3000, 1.0, 0.3)], ids=["decay", "step"])
+def test_a_failure_in_the_data_is_not_excluded_by_a_bound(kept: np.ndarray) -> None:
+    for seed in range(20):
+        found = retention.failure_by_drift(AGES, noisy(0.0, 0.003, seed, AGES) * kept, "t")
+        assert found is not None
+        assert 3000 < found.value < 4000
+        assert found.interval[0] < (3466 if kept[-2] > 0.15 and kept[0] < 1 else 3000) <= found.interval[1]
+
+
+@pytest.mark.parametrize(
+    ("kept", "why"),
+    [(np.where(AGES < 300, 1.0, 0.8), "a step by -0.2"), (np.maximum(AGES / 100, 1.0) ** -0.1, "no power law")],
+)
+def test_what_is_no_power_law_has_neither_time_nor_bound(kept: np.ndarray, why: str) -> None:
+    found = retention.failure_by_drift(AGES, noisy(0.0, 0.003, 1, AGES) * kept, "t")
+    assert found is not None
+    assert np.isnan([found.value, *found.interval]).all()
+    assert "no time and no bound" in found.definition
+    assert why in found.definition
+
+
+def test_no_bound_reaches_further_than_three_decades() -> None:
+    for nu in (0.0, 0.002):  # 2^500 s
+        found = retention.failure_by_drift(TIMES, noisy(nu, 1e-4), "t")
+        assert found is not None
+        assert math.isnan(found.value)
+        assert found.interval == (pytest.approx(1e7), math.inf)
+        assert "more is not claimed" in found.definition
+
+
+def test_a_drift_of_one_step_is_covered_and_named() -> None:
+    rng, times, hits, named = np.random.default_rng(10), np.arange(1, 301) * 0.1, 0, 0
+    for _ in range(40):
+        y = rng.normal(0, 0.005, times.size)
+        y[np.searchsorted(times, np.exp(rng.uniform(np.log(0.3), np.log(20)))) :] += 0.1 * rng.choice([-1, 1])
+        found = retention.drift(times, np.exp(y), "nu")
+        assert found is not None
+        hits += found.interval[0] <= 0 <= found.interval[1]
+        named += "explains more than a power law" in found.definition
+    assert hits >= 38  # without the step about 27
+    assert named >= 38
 
 
 def test_a_bake_has_its_factor_and_correlation() -> None:
@@ -140,8 +188,8 @@ def test_a_run_has_drift_failure_and_noise_of_both_states() -> None:
     assert found["read noise/second-differences@1off state: noise from read to read"].value == pytest.approx(
         0.02, rel=0.3
     )
-    assert found["telegraph levels/mixture@1off state: levels"].value == 1
-    assert "time to failure/extrapolated-drift@1time to failure off" in found
+    assert found["telegraph levels/mixture@2off state: levels"].value == 1
+    assert "time to failure/extrapolated-drift@2time to failure off" in found
     assert {item.name for item in recipe.extract(columns)} <= {item.name for item in recipe.analyze(columns)}
 
 
@@ -156,8 +204,32 @@ def test_a_drift_from_one_level_to_another_is_no_telegraph_noise() -> None:
     assert (one.value, two.value) == (1.0, 2.0)
     assert "no levels" in one.definition
     assert "10 visits at least" in two.definition
+    assert "jumps" in two.definition
     assert noise.levels(np.ones(100), "x") is None
     assert noise.read_noise(np.ones(10), "x") == []
+
+
+def levels(values: np.ndarray) -> float:
+    found = noise.levels(1e-6 * values, "x")
+    assert found is not None
+    return found.value
+
+
+def test_a_drift_and_slow_noise_have_no_levels() -> None:
+    rng, count = np.random.default_rng(3), 1000
+    for height, size in ((0.05, 0.002), (0.05, 0.01), (0.02, 0.002), (0.1, 0.02)):
+        assert levels(1 + height * np.linspace(0, 1, count) + size * rng.normal(size=count)) == 1
+    assert levels(np.geomspace(1, 1e4, count) ** -0.02 * (1 + 0.002 * rng.normal(size=count))) == 1
+    walks = np.cumsum(rng.normal(size=(8, count)), axis=1) / math.sqrt(count)
+    assert [levels(1 + 0.05 * walk + 0.0005 * rng.normal(size=count)) for walk in walks] == [1.0] * 8
+
+
+@pytest.mark.parametrize("height", [0.0, 0.05])
+def test_telegraph_noise_has_its_levels_with_and_without_a_drift(height: float) -> None:
+    rng, count = np.random.default_rng(4), 1000
+    for size in (0.002, 0.006):
+        state = np.cumsum(rng.random(count) < 0.03) % 2
+        assert levels(1 + 0.05 * state + height * np.linspace(0, 1, count) + size * rng.normal(size=count)) == 2
 
 
 # -- temperatures ---------------------------------------------------------------------------------------------------------

@@ -250,3 +250,14 @@ def test_heavy_tails_widen_the_interval_and_are_named() -> None:
     assert "not normal" in heavy.definition
     widths = [item.interval[1] / item.interval[0] for item in (plain, heavy)]
     assert widths[1] > 1.2 * widths[0]
+
+
+def test_values_over_decades_suit_the_logarithm() -> None:
+    rng = np.random.default_rng(1)
+    assert variation.suits_logarithm(np.exp(rng.normal(10, 1, 50)))
+    assert variation.suits_logarithm([1.0, 2.0, 1.0, 2.0, np.nan])  # sigma of ln 0.4
+    assert not variation.suits_logarithm(rng.normal(1.0, 0.1, 50))
+    assert not variation.suits_logarithm([-1.0, 1.0, 100.0])
+    assert not variation.suits_logarithm([0.0, 100.0])
+    assert not variation.suits_logarithm([5.0])
+    assert not variation.suits_logarithm([])

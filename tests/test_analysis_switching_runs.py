@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from loop_curves import half_loop, levels, reset, threshold
+from loop_curves import half_loop, levels, reset, rows_of, threshold
 
 from labctl import plugins, runner, store
 from labctl.analysis import loops, switching
@@ -20,14 +20,6 @@ Table = dict[str, np.ndarray]
 
 def kind_of(name: str) -> type[Procedure]:
     return plugins.load("procedures", name, Procedure)
-
-
-def rows_of(half: switching.HalfLoop, cycle: int, segment: int) -> Table:
-    count = half.level.size
-    return {
-        "level": half.level, "voltage": half.voltage, "current": half.current, "status": half.status,
-        "cycle": np.full(count, cycle), "segment": np.full(count, segment),
-    }  # fmt: skip
 
 
 def read_of(siemens: float, cycle: int, segment: int, status: int = 0) -> Table:

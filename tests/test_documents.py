@@ -1,8 +1,10 @@
 """Reports as HTML and PDF, the numbers kept beside a run, and files that are whole or not there."""
 
+import errno
 import io
 import json
 import math
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -181,3 +183,108 @@ def test_what_is_no_analysis_is_refused_in_one_line(tmp_path: Path, text: str) -
 )
 def test_an_interval_in_words(ends: tuple[float, float], words: str) -> None:
     assert numbers.interval(Extracted("x", 1, "V", 0, "", interval=ends)) == words
+
+
+def test_a_cell_of_any_length_fits_into_a_pdf_and_says_what_it_leaves_out() -> None:
+    rows = [["event", "x" * 15_000], ["numbers", ", ".join(map(str, range(20_000)))], ["short", "word " * 20]]
+    head = ["h" * 3000, "v"]
+    document = Document("t", "", [Section("s", [Facts([("notes", "n " * 9000)]), Table(head, rows, "", [], [0])])])
+    assert pdf.data(document).startswith(b"%PDF-")
+    pages = pdf._Pages("t")
+    pages.add_page()
+    pages.set_font(pdf.FONT, "", 7.5)
+    cut = pdf._cell(pages, rows[0][1], 60.0)
+    kept, _, more = cut.rpartition("\n... and ")
+    assert kept.count("x") + int(more.split()[0]) == 15_000
+    assert cut.count("\n") < pdf.LINES
+    assert pdf._cell(pages, rows[2][1], 60.0) == rows[2][1]
+
+
+def test_a_method_is_parted_at_its_joints() -> None:
+    pages = pdf._Pages("t")
+    pages.add_page()
+    pages.set_font(pdf.FONT, "", 7.5)
+    name = "V_set/steepest-slope@1"
+    assert pdf._cell(pages, name, 60.0) == name
+    parts = pdf._cell(pages, name, 22.0).split("\n")
+    assert "".join(parts) == name
+    assert len(parts) > 1
+    assert all(part[-1] in "/-_@" for part in parts[:-1])
+
+
+def test_a_heading_stands_with_what_follows_it(document: Document, monkeypatch: pytest.MonkeyPatch) -> None:
+    places: list[tuple[str, int]] = []
+    write = pdf._line
+
+    def noted(pages: pdf._Pages, text: str, size: str, style: str = "") -> None:
+        write(pages, text, size, style)
+        places.append((text, pages.page_no()))
+
+    monkeypatch.setattr(pdf, "_line", noted)
+    picture = next(block for block in document.sections[0].blocks if isinstance(block, Figure))
+    for lines in range(30, 46, 2):
+        places.clear()
+        sections = [Section("One", [Words("a")] * lines), Section("Pictures", [picture])]
+        pdf.data(Document("t", "", sections))
+        found = dict(places)
+        caption = next(text for text in found if text.startswith(picture.title))
+        assert found["Pictures"] == found[caption], lines
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege on Windows")
+def test_inputs_are_not_written_over_and_links_stay_links(tmp_path: Path) -> None:
+    real, link = tmp_path / "real.txt", tmp_path / "link.txt"
+    real.write_text("1")
+    link.symlink_to(real)
+    for path in (real, link, tmp_path / "." / "real.txt"):
+        with pytest.raises(UsageError, match="is read for it"):
+            outputs.check_free(path, True, [real])
+    outputs.check_free(tmp_path / "new.txt", False, [real, tmp_path / "missing"])
+    outputs.write_whole(link, b"2")
+    assert link.is_symlink()
+    assert real.read_text() == "2"
+    ahead = tmp_path / "ahead"
+    ahead.symlink_to(tmp_path / "deep" / "new.txt")
+    outputs.write_whole(ahead, b"3")
+    assert (tmp_path / "deep" / "new.txt").read_bytes() == b"3"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="counts letters, not bytes")
+@pytest.mark.parametrize("letter", ["n", "\N{GREEK CAPITAL LETTER OMEGA}", "\N{GRINNING FACE}"])
+def test_names_of_any_length_a_file_system_takes(tmp_path: Path, letter: str) -> None:
+    wide = len(letter.encode())
+    assert outputs.write_whole(tmp_path / (letter * (255 // wide)), b"1").read_bytes() == b"1"
+    for action in (outputs.check_free, lambda path: outputs.write_whole(path, b"1")):
+        with pytest.raises(UsageError, match="shorter name"):
+            action(tmp_path / (letter * (255 // wide + 1)))
+
+
+def test_a_place_that_takes_no_file_is_named_as_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*about: object, **more: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", "/deep/.a.csv.x.part")
+
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(UsageError, match=r"^can't write .*a\.csv: .*give a folder$"):
+        outputs.write_whole(tmp_path / "file" / "a.csv", b"1")
+    monkeypatch.setattr("tempfile.mkstemp", refused)
+    with pytest.raises(OSError, match=r"^can't write .*b\.csv: Read-only file system; give a name in a folder") as said:
+        outputs.write_whole(tmp_path / "b.csv", b"1")
+    assert isinstance(said.value, UsageError)
+    assert ".part" not in str(said.value)
+
+
+def test_files_made_together_are_there_together_or_not(tmp_path: Path) -> None:
+    def failing() -> None:
+        with outputs.Together() as files:
+            files.add(tmp_path / "a", b"1")
+            files.add(tmp_path / "b", b"2")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        failing()
+    assert not list(tmp_path.iterdir())
+    with outputs.Together() as files:
+        files.add(tmp_path / "a", b"1")
+        files.add(tmp_path / "b", b"2")
+        assert not (tmp_path / "a").exists()
+    assert [item.name for item in sorted(tmp_path.iterdir())] == ["a", "b"]

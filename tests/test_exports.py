@@ -1,6 +1,7 @@
 """Tables of runs in other programs' formats: every number back, with its unit and where it is from."""
 
 import io
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -192,3 +193,64 @@ def test_the_page_names_every_format_and_every_ending() -> None:
             pytest.importorskip("pyarrow")
         for ending in exports.make(pd_runs.run(), to).files:
             assert f"`{ending}`" in page, ending
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege on Windows")
+def test_a_run_file_is_never_written_over_by_what_is_made_of_it(tmp_path: Path) -> None:
+    path = pd_runs.saved(tmp_path / "good.h5")
+    before, renamed = path.read_bytes(), tmp_path / "good.csv"
+    with pytest.raises(UsageError, match=r"does not end in \.csv"):
+        exports.write(store.read(path), "csv", path, force=True)
+    path.rename(renamed)
+    (tmp_path / "link.csv").symlink_to(renamed)
+    for out in (renamed, tmp_path / "link.csv", tmp_path):
+        with pytest.raises(UsageError, match="is read for it"):
+            exports.write(store.read(renamed), "csv", out, force=True)
+    other = pd_runs.saved(tmp_path / "other.h5")
+    with pytest.raises(UsageError, match="is read for it"):
+        exports.write_all([store.read(other), store.read(renamed)], "csv", tmp_path, force=True)
+    assert renamed.read_bytes() == before
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["good.csv", "link.csv", "other.h5"]
+
+
+def test_two_runs_of_one_name_are_refused_before_anything_is_written(tmp_path: Path) -> None:
+    for folder in ("a", "b", "c"):
+        (tmp_path / folder).mkdir()
+    paths = [pd_runs.saved(tmp_path / name) for name in ("a/other.h5", "a/run.h5", "b/run.h5")]
+    done = CliRunner().invoke(command, [*map(str, paths), "--to", "csv", "--out", str(tmp_path / "c")])
+    assert "would both be written to" in str(done.exception)
+    assert list((tmp_path / "c").iterdir()) == []
+    beside = CliRunner().invoke(command, [*map(str, paths), "--to", "csv"])
+    assert beside.exit_code == 0, beside.output
+    assert (tmp_path / "a" / "run.csv").exists()
+    assert (tmp_path / "b" / "run.csv").exists()
+
+
+def test_one_run_that_cannot_be_exported_keeps_all_from_being_written(tmp_path: Path) -> None:
+    good = pd_runs.saved(tmp_path / "good.h5")
+    empty = pd_runs.saved(tmp_path / "x.h5", {name: column[:0] for name, column in pd_runs.table().items()})
+    with pytest.raises(UsageError, match="no rows"):
+        exports.write_all([store.read(good), store.read(empty)], "csv", tmp_path / "out")
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_a_unit_of_a_parameter_stays_in_its_line() -> None:
+    run = pd_runs.run(parameters={"p": {"value": 1.0, "unit": "V\n9,9,9\r8"}})
+    lines = exports.make(run, "csv").files[".csv"].decode().splitlines()
+    assert "# parameter p: 1.0 V 9,9,9 8" in lines
+    head = next(number for number, line in enumerate(lines) if not line.startswith("#"))
+    assert len(lines) == head + 1 + len(run)
+
+
+def test_texts_are_no_formulas_of_a_spreadsheet_and_numbers_stay_numbers() -> None:
+    columns = (Column("x", "V"), Column("y", "V"))
+    table = {"x": np.array([-1.0, 1.0]), "y": np.array([-0.5, 2.0])}
+    said = {"p": {"value": "a,=b()", "unit": ""}, "q": {"value": [1.0, -2.0], "unit": "V"}}
+    run = pd_runs.run(table, columns=columns, plot=store.PlotSpec("y", ("x",)), sample="x; @y,-z", parameters=said)
+    lines = exports.make(run, "csv").files[".csv"].decode().splitlines()
+    assert lines[-3:] == ["x (V),y (V)", "-1.0,-0.5", "1.0,2.0"]
+    assert "# sample: x; '@y,'-z" in lines
+    assert '# parameter p: "a,\'=b()"' in lines
+    assert "# parameter q: [1.0, -2.0] V" in lines
+    device = exports.make(pd_runs.run(sample="=cmd()"), "memdevice-bench").files[".memdevice.csv"].decode()
+    assert device.splitlines()[1].startswith("'=cmd(),1,1,potentiation,")

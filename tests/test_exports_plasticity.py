@@ -15,6 +15,7 @@ import pytest
 from labctl import exports
 from labctl.analysis.plasticity import curves as plasticity_curves
 from labctl.analysis.plasticity import model as plasticity_model
+from labctl.analysis.plasticity import run as plasticity_run
 from labctl.errors import UsageError
 
 UP, DOWN = pd_runs.truth(1), pd_runs.truth(-1)
@@ -295,3 +296,50 @@ def test_what_a_user_must_know_is_noted() -> None:
     assert "do not meet" in notes
     cut = {name: column[:-4] for name, column in pd_runs.table(cycles=3).items()}
     assert "1 of 3 cycles are not whole" in " ".join(exports.make(pd_runs.run(cut), "aihwkit").notes)
+
+
+@pytest.mark.parametrize(("to", "ending"), [("neurosim", ".neurosim.cpp"), ("verilog-a", ".va")])
+@pytest.mark.parametrize("sample", ["W1 \\", "W1\\\\", "W1 ??/"])
+def test_a_comment_takes_no_line_of_the_code_in(to: str, ending: str, sample: str) -> None:
+    text = exports.make(pd_runs.run(sample=sample), to).files[ending].decode()
+    assert sample in text
+    assert not [line for line in text.splitlines() if line.startswith("//") and re.search(r"(\\|\?\?/)\s*$", line)]
+
+
+def test_neurosim_leaves_out_what_the_run_does_not_say() -> None:
+    made = exports.make(pd_runs.run(parameters={}), "neurosim")
+    text = made.files[".neurosim.cpp"].decode()
+    assert "readVoltage =" not in text
+    assert "nan" not in text
+    assert any("readVoltage" in note for note in made.notes)
+    assert "readVoltage" not in json.loads(made.files[".neurosim.json"])["RealDevice"]
+
+
+def test_numbers_have_no_digits_of_float_noise() -> None:
+    table = pd_runs.table()
+    table["amplitude"] = np.where(table["segment"] > 0, 0.8 * 3, table["amplitude"])  # 2.4000000000000004
+    run = pd_runs.run(table)
+    assert "writeVoltageLTP = 2.4;" in exports.make(run, "neurosim").files[".neurosim.cpp"].decode()
+    for to in PLASTICITY:
+        for ending, text in exports.make(run, to).files.items():
+            assert "2.4000000000000004" not in text.decode(), ending
+    assert re.search(r"v_up +\s*= 1\.8;", exports.make(run, "verilog-a").files[".va"].decode())
+
+
+def test_the_label_of_an_export_is_that_of_the_analysis() -> None:
+    """A state that a sweep wrote far below bends the first branch; neither takes it in."""
+    table = pd_runs.table(cycles=5, reads=0.002)
+    table["conductance"][0] = -20 * pd_runs.LOW
+    told = {item.name: item for item in plasticity_run.analyze(table)}
+    fitted = json.loads(exports.make(pd_runs.run(table), "neurosim").files[".neurosim.json"])["RealDevice"]
+    label = told["nonlinearity label of potentiation"]
+    assert label.value == pytest.approx(plasticity_curves.label_of(pd_runs.BEND_UP), abs=0.1)
+    assert fitted["NL_LTP"] == pytest.approx(label.value, abs=0.1)
+    assert label.uncertainty < 0.2
+    for name in ("nonlinearity label", "NeuroSim A", "beta", "alpha"):
+        assert "level before the first cycle left out" in told[f"{name} of potentiation"].definition
+    assert told["asymmetric ratio"].value < 0.5
+    once = {item.name: item for item in plasticity_run.analyze(pd_runs.table(cycles=1))}
+    assert "first cycle included" in once["nonlinearity label of potentiation"].definition
+    series = {item.name: item for item in plasticity_run.per_cycle(table)}
+    assert np.ptp(series["nonlinearity label of potentiation"].values) < 0.3

@@ -12,11 +12,12 @@ import plot_runs
 import pytest
 from matplotlib.colors import to_rgb
 
+from labctl.analysis import conduction
 from labctl.contracts import Series, Status
 from labctl.errors import UsageError
 from labctl.quantities import Column
 from labctl.report import plots
-from labctl.report.plots import Options, rows, style
+from labctl.report.plots import Options, branches, rows, style
 from labctl.report.plots.kinds import cycles, endurance, fn, iv, retention, staircase, waveform
 from labctl.store import Run
 from labctl.store.header import PlotSpec
@@ -503,3 +504,82 @@ def test_cells_are_a_curve_each_or_one_together(
     monkeypatch.setattr(rows, "series", lambda run: ([series("V_form", [1.0])], ""))
     with pytest.raises(plots.CannotDraw, match="these 2 runs give no cdf picture"):
         plots.picture(runs[:2], "cdf")
+
+
+def test_a_branch_that_is_no_line_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = plot_runs.tunnelling(slope=-3.0)
+    slope = fn.median_slope(next(iter(branches.of(run).values())))
+    assert slope is not None
+    assert fn.doubt(slope) == ""
+    wide = dataclasses.replace(slope, found=dataclasses.replace(slope.found, interval=(-7.0, 1.0)))
+    assert fn.doubt(wide) == "a slope of 0 is not ruled out"
+    wavy = slope.branch.i * np.exp(2.0 * np.sin(np.arange(slope.branch.i.size)))
+    bent = dataclasses.replace(slope, branch=dataclasses.replace(slope.branch, i=wavy))
+    assert fn.doubt(bent).startswith("no straight line, R² 0.")
+    for doubtful in (wide, bent):
+        monkeypatch.setattr(fn, "median_slope", lambda items, found=doubtful: found)
+        made = plots.picture([run], "fn")
+        assert labels(made.axes[0]) == [f"V > 0: {fn.doubt(doubtful)}"]
+        assert all(line.get_linestyle() == "None" for line in made.axes[0].get_lines())
+        assert "no line is drawn" in made.caption
+
+
+def test_a_curve_that_follows_no_law_is_called_so_in_the_legend(monkeypatch: pytest.MonkeyPatch) -> None:
+    from labctl.report.plots.kinds import conduction as kind
+
+    run = plot_runs.tunnelling(slope=-3.0)
+    assert "measured" in labels(plots.picture([run], "conduction").axes[0])
+    v = np.arange(0.05, 2, 0.02)
+    wavy = conduction.rank(v, 1e-6 * v**2 * (1 + 0.3 * np.sin(4.0 * v)))
+    assert kind.unfollowed(wavy[0].remarks)
+    monkeypatch.setattr(conduction, "rank", lambda v, i: wavy)
+    assert "measured; no law follows it" in labels(plots.picture([run], "conduction").axes[0])
+
+
+def test_cycles_of_negative_number_are_refused() -> None:
+    run = plot_runs.cycled(100, 10, 90)
+    with pytest.raises(plots.CannotDraw, match="cycles of negative number"):
+        plots.picture([changed(run, cycle=-run.columns["cycle"])], "endurance")
+
+
+def test_whatever_fails_in_a_kind_is_said_with_the_runs_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(error: BaseException) -> Any:
+        def draw(*about: Any) -> None:
+            raise error
+
+        return lambda name: dataclasses.replace(real(name), draw=draw)
+
+    from labctl.report.plots import make
+
+    real, run = make.kind_named, plot_runs.iv(3)
+    monkeypatch.setattr(make, "kind_named", fails(ZeroDivisionError("of matplotlib")))
+    with pytest.raises(plots.CannotDraw, match=r"u-1\.h5 can't be drawn as iv.*ZeroDivisionError: of matplotlib"):
+        plots.picture([run], "iv")
+    for error in (MemoryError, KeyboardInterrupt):
+        monkeypatch.setattr(make, "kind_named", fails(error()))
+        with pytest.raises(error):
+            plots.picture([run], "iv")
+
+
+def test_of_several_runs_those_that_can_be_drawn_are() -> None:
+    good, other, empty = plot_runs.iv(3), plot_runs.kept(), first(plot_runs.iv(3), 0)
+    kept, said = plots.able([good, other, empty], "iv")
+    assert kept == [good]
+    assert [line.partition(":")[0] for line in said] == ["left out"] * 2
+    assert plots.able([good, empty])[0] == [good]
+    assert plots.able([other], "iv") == ([other], [])
+    assert plots.able([other, empty], "iv") == ([other, empty], [])
+    assert plots.able([good, empty], "cdf")[0] == [good]
+
+
+@pytest.mark.parametrize("kind", ["cdf", "cycles"])
+def test_a_quantity_of_one_half_is_called_as_the_series_is(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "on/off at the switch, negative half"
+    found = [series(name, np.arange(1.0, 9.0), unit=""), series("V_th, negative half", np.arange(1.0, 9.0))]
+    monkeypatch.setattr(rows, "series", lambda run: (found, ""))
+    axes = plots.picture([plot_runs.iv(3)], kind).axes
+    said = " ".join(
+        [*(item.get_xlabel() + item.get_ylabel() for item in axes), *(text for item in axes for text in labels(item))]
+    )
+    assert name in said
+    assert said.count("negative half") >= 2

@@ -72,3 +72,23 @@ def test_what_cannot_be_drawn_is_said_in_one_line(folder: Path, arguments: list[
     assert words in done.stderr
     assert "Traceback" not in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_run_file_is_never_written_over_by_its_picture(folder: Path) -> None:
+    run = folder / "renamed.png"
+    run.write_bytes((folder / "run.h5").read_bytes())
+    before = run.read_bytes()
+    done = labctl("plot", "renamed.png", "--kind", "iv", "--out", "renamed.png", "--force", folder=folder)
+    assert done.returncode == 2
+    assert "renamed.png is a file that is read for it" in done.stderr
+    assert run.read_bytes() == before
+
+
+def test_a_file_that_cannot_give_the_picture_is_left_out_and_named(folder: Path) -> None:
+    with Station(simulated("ohmic"), seed=1) as station:
+        retention = plugins.load("procedures", "retention", Procedure)  # type: ignore[type-abstract]
+        runner.run("retention", retention(), station, folder / "kept.h5")
+    done = labctl("plot", "run.h5", "kept.h5", "--kind", "retention", "--out", "both.png", folder=folder)
+    assert done.returncode == 0, done.stderr
+    assert "left out: run.h5: it has no column" in done.stdout
+    assert (folder / "both.png").exists()

@@ -7,7 +7,9 @@ changes, the new function gets the next version and the old one stays: `get("V_s
 from __future__ import annotations
 
 import functools
+import importlib
 import inspect
+import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, ParamSpec, TypeVar, cast
@@ -67,7 +69,8 @@ def method(name: str, version: int = 1) -> Callable[[Callable[P, R]], Callable[P
 
 
 def every() -> list[Method]:
-    """All methods of the modules loaded so far, by name and version."""
+    """All methods of `labctl.analysis`, and of recipes loaded so far, by name and version."""
+    _load()
     return [_METHODS[mark] for mark in sorted(_METHODS)]
 
 
@@ -80,6 +83,15 @@ def get(mark: str) -> Method:
     if not versions:
         raise UsageError(f"there is no method {mark!r}; there are {', '.join(_METHODS) or 'none'}")
     return max(versions, key=lambda item: item.version)
+
+
+@functools.cache
+def _load() -> None:
+    """Load all of `labctl.analysis`, once: a method is known from when its module is."""
+    from labctl import analysis
+
+    for module in pkgutil.walk_packages(analysis.__path__, f"{analysis.__name__}."):
+        importlib.import_module(module.name)
 
 
 def _place(function: Callable[..., Any]) -> str:

@@ -30,11 +30,9 @@ def command(files: tuple[Path, ...], to: str, out: Path | None, force: bool) -> 
 
     if out is not None and out.suffix and not out.is_dir() and len(files) > 1:
         raise UsageError(f"--out {out} names one file, but there are {len(files)} runs; give a folder")
-    for path in files:
-        run = store.read(path)
-        written, notes = exports.write(run, to, out or path.parent, force)
-        for name in written:
-            click.echo(f"{name}")
-        for note in notes:
+    for done in exports.write_all(map(store.read, files), to, out, force):
+        for name in done.paths:
+            click.echo(visible(str(name)))
+        for note in done.notes:
             click.echo(visible(f"  note: {note}"))
     return 0

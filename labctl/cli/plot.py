@@ -44,6 +44,7 @@ def command(
     force: bool,
 ) -> int:
     """Draw FILES (.h5, or the .jrn of a run that is on or died) as one picture for print: fonts, widths and units are set.
+    Of several FILES those that can't give the picture are left out, and named.
 
     Several FILES share the axes where that makes sense, and have a panel each elsewhere. What a caption must say (how many,
     what was left out, by which definition) is printed. The picture carries the run's identifier and this command.
@@ -58,13 +59,13 @@ def command(
         raise UsageError(
             "give the run files to draw, e.g. labctl plot runs/my-run.h5; labctl plot --list says what there is"
         )
-    runs = [store.read(path) for path in files]
+    runs, left_out = plots.able([store.read(path) for path in files], kind)
     chosen = kind or plots.best(runs)
     path = out or _beside(files[0], chosen)
-    outputs.check_free(path, force)
+    outputs.check_free(path, force, files)
     options = plots.Options(scale, quantity)
     saved = plots.save(runs, path, chosen, size=size, title=title, options=options)  # type: ignore[arg-type]
-    _print([f"picture: {saved.path}", saved.caption])
+    _print([f"picture: {saved.path}", saved.caption, *left_out])
     return 0
 
 

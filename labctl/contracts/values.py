@@ -100,7 +100,9 @@ class Series:
 
     cycles: shape (n,), the number of each; values: shape (n,), in `unit`, NaN where the cycle shows none; censored: shape (n,),
     True where the value is only a bound (the quantity is beyond it, away from 0: the cell did not switch up to there);
-    definition, method, excluded: as of `Extracted`.
+    definition, method, excluded: as of `Extracted`. lower, upper: shape (n,), the ends of what each value may be, where it is
+    known to a step only (the two levels between which a cell switched; both equal the value where it is not, or is a bound);
+    None: each is what it is.
     """
 
     name: str
@@ -111,11 +113,17 @@ class Series:
     definition: str
     method: str = ""
     excluded: int = 0
+    lower: FloatArray | None = None
+    upper: FloatArray | None = None
 
     def __post_init__(self) -> None:
         if not self.cycles.shape == self.values.shape == self.censored.shape or self.values.ndim != 1:
             shapes = (self.cycles.shape, self.values.shape, self.censored.shape)
             raise ValueError(f"cycles, values and censored of a series must be 1-D and equally long, not {shapes}")
+        if any(end is not None and end.shape != self.values.shape for end in (self.lower, self.upper)):
+            raise ValueError("lower and upper of a series must be as long as its values")
+        if (self.lower is None) != (self.upper is None):
+            raise ValueError("a series has both lower and upper ends of its values, or neither")
 
 
 class Recorder(Protocol):

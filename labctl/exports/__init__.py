@@ -7,13 +7,14 @@ Every export says which run it is from. ``data/exports.md`` describes the format
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labctl.errors import UsageError
-from labctl.outputs import check_free, write_whole
+from labctl.outputs import Together, check_free
 
 if TYPE_CHECKING:
     from labctl.store import Run
@@ -55,21 +56,63 @@ def make(run: Run, to: str) -> Made:
     return made
 
 
+@dataclass(frozen=True)
+class Written:
+    """What an export of one run wrote: the files, and what a user must know."""
+
+    paths: tuple[Path, ...]
+    notes: tuple[str, ...] = ()
+
+
 def write(run: Run, to: str, out: Path, force: bool = False) -> tuple[list[Path], tuple[str, ...]]:
     """Export a run into files; returns their paths and what a user must know.
 
-    out: a folder, for files named after the run's; or a name with an ending, for the most important file, the others beside it.
-    Nothing is written unless all of it can be. Raises UsageError for a file that is there, unless `force`, and as `make`.
+    out: a folder, for files named after the run's; or a name with the format's ending, for the most important file, the others
+    beside it. Nothing is written unless all of it can be. Raises UsageError for a file that is there, unless `force`, for one
+    the run is read from, and as `make`.
     """
-    made = make(run, to)
-    paths = _paths(run, list(made.files), out)
-    for path in paths:
-        check_free(path, force)
-    return [write_whole(path, data) for path, data in zip(paths, made.files.values(), strict=True)], made.notes
+    (done,) = write_all([run], to, out, force)
+    return list(done.paths), done.notes
+
+
+def write_all(runs: Iterable[Run], to: str, out: Path | None = None, force: bool = False) -> list[Written]:
+    """Export runs into files, all of them or none; as `write`, by default beside each run's file.
+
+    Raises UsageError where two runs would get files of one name, and as `write`.
+    """
+    done, taken, read = [], dict[str, str](), list[Path]()
+    with Together() as files:
+        for run in runs:
+            made = make(run, to)
+            paths = _paths(run, list(made.files), out or (run.path.parent if run.path else Path()))
+            read += [run.path] if run.path else []
+            for path, data in zip(paths, made.files.values(), strict=True):
+                check_free(path, force, read)
+                _claim(path, run, taken)
+                files.add(path, data)
+            done.append(Written(tuple(paths), made.notes))
+        for path in (path for item in done for path in item.paths):
+            check_free(path, force, read)  # of runs read after it was made, too
+    return done
+
+
+def _claim(path: Path, run: Run, taken: dict[str, str]) -> None:
+    """Take the name of a file for a run. Raises UsageError where another run has it."""
+    name, mine = os.path.normcase(os.path.realpath(path)), str(run.path or run.header.uuid)
+    if name in taken:
+        raise UsageError(
+            f"{taken[name]} and {mine} would both be written to {path}; export them one by one, each with an --out of its own"
+        )
+    taken[name] = mine
 
 
 def _paths(run: Run, endings: list[str], out: Path) -> list[Path]:
     if out.suffix and not out.is_dir():
+        wanted = Path(f"x{endings[0]}").suffix
+        if out.suffix.lower() != wanted:
+            raise UsageError(
+                f"{out} does not end in {wanted}, as the format does; give such a name, or a folder that is there"
+            )
         return [out, *(out.with_suffix(ending) for ending in endings[1:])]
     stem = run.path.stem if run.path else run.header.uuid
     return [out / f"{stem}{ending}" for ending in endings]

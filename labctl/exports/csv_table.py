@@ -21,12 +21,11 @@ def make(run: Run) -> Made:
     """One file."""
     text = io.StringIO()
     for name, fact in provenance.facts(run).items():
-        text.write(f"# {name}: {fact}\n")
+        text.write(f"# {name}: {provenance.cells(fact)}\n")
     for name, item in provenance.parameters(run).items():
-        text.write(
-            f"# parameter {provenance.line(name)}: {provenance.line(json.dumps(item['value']))} {item['unit']}".rstrip()
-        )
-        text.write("\n")
+        said = [provenance.line(part) for part in (name, json.dumps(item["value"]), item["unit"])]
+        said[1] = said[1] if isinstance(item["value"], list) else provenance.cells(said[1])  # numbers stay numbers
+        text.write(f"# parameter {provenance.cells(said[0])}: {said[1]} {provenance.cells(said[2])}".rstrip() + "\n")
     columns = run.header.columns
     text.write(",".join(_quoted(column.heading) for column in columns) + "\n")
     for start in range(0, len(run), CHUNK):
@@ -41,5 +40,5 @@ def _texts(values: NDArray[np.generic]) -> list[str]:
 
 def _quoted(heading: str) -> str:
     """A heading in quotes where it needs them; a unit comes from the file."""
-    flat = provenance.line(heading)
+    flat = provenance.cell(heading)
     return '"' + flat.replace('"', '""') + '"' if any(c in flat for c in ',"#') else flat

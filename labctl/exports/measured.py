@@ -99,7 +99,7 @@ class Measured:
                 name: _range(self.pulsed[sign].amplitude) for sign, name in plasticity_run.BRANCHES.items()
             },
             "widths (s)": {name: _range(self.pulsed[sign].width) for sign, name in plasticity_run.BRANCHES.items()},
-            "read voltage (V)": self.read_voltage,
+            "read voltage (V)": provenance.short(self.read_voltage),
             "notes": list(self.notes()),
         }
 
@@ -136,7 +136,8 @@ def _read_voltage(run: Run) -> float:
 
 def _range(values: FloatArray) -> list[float]:
     """First and last of the values, one where they are alike."""
-    return [float(values[0])] if np.ptp(values) == 0 else [float(values[0]), float(values[-1])]
+    ends = values[:1] if np.ptp(values) == 0 else values[[0, -1]]
+    return [provenance.short(value) for value in ends.tolist()]
 
 
 def _name(run: Run) -> str:

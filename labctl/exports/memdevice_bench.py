@@ -52,9 +52,12 @@ def _rows(found: Measured, device: str) -> Iterator[Row]:
     currents = _currents(found.run)
     for cycle, branches in enumerate(zip(found.up, found.down, strict=True), 1):
         for (sign, direction), values in zip(DIRECTIONS.items(), branches, strict=True):
-            pulsed = found.pulsed[sign]
+            pulsed = [
+                list(map(provenance.short, of.tolist()))
+                for of in (found.pulsed[sign].amplitude, found.pulsed[sign].width)
+            ]
             for number, value in enumerate(values[1:].tolist(), 1):
-                shape = float(pulsed.amplitude[number - 1]), float(pulsed.width[number - 1])
+                shape = pulsed[0][number - 1], pulsed[1][number - 1]
                 current = currents.get((cycle, sign, number), math.nan)
                 yield device, cycle, number, direction, value, *shape, current, found.read_voltage
 
@@ -68,14 +71,14 @@ def _currents(run: Run) -> dict[tuple[int, int, int], float]:
 
 def _device(run: Run) -> str:
     """The cell, or else the simulated device, without what a table would be split at."""
-    name = provenance.line(run.header.sample or run.header.device or run.header.uuid)
+    name = provenance.cell(run.header.sample or run.header.device or run.header.uuid)
     return name.replace(",", " ").replace('"', "'")
 
 
 def _written(value: object) -> str:
     """A cell of the table; nothing where there is no number."""
     if isinstance(value, float):
-        return "" if math.isnan(value) else repr(value)
+        return repr(value) if math.isfinite(value) else ""
     return str(value)
 
 

@@ -14,17 +14,20 @@ from labctl.exports import Made, provenance
 from labctl.exports.measured import Measured, measured
 from labctl.store import Run
 
+Constant = float | int | bool | str
+
 
 def make(run: Run) -> Made:
     """A block of C++ for the constructor of RealDevice, and the same in JSON with intervals."""
     found = measured(run)
-    notes = (*found.notes(), *_beyond(found.model))
-    constants = values(found)
+    every = values(found)
+    constants = {name: item for name, item in every.items() if _known(item[0])}
+    notes = (*found.notes(), *_beyond(found.model), *_unknown([name for name in every if name not in constants]))
     text = "\n".join(
         [
             "// Constants of RealDevice (Cell.cpp of MLP+NeuroSim V3.0), measured; they go into its constructor.",
-            *(f"// {name}: {fact}" for name, fact in provenance.facts(run).items()),
-            *(f"// note: {note}" for note in notes),
+            *(provenance.comment(f"// {name}: {fact}") for name, fact in provenance.facts(run).items()),
+            *(provenance.comment(f"// note: {note}") for note in notes),
             *(f"{name} = {_written(value)};\t// {words}" for name, (value, words) in constants.items()),
             "// DNN+NeuroSim: " + flags(found.model),
             "",
@@ -32,7 +35,7 @@ def make(run: Run) -> Made:
     )
     content = {
         **found.facts(),
-        "RealDevice": {name: value for name, (value, _) in constants.items()},
+        "RealDevice": {name: _short(value) for name, (value, _) in constants.items()},
         "label intervals (95 %)": {"NL_LTP": found.model.up.label.interval, "NL_LTD": found.model.down.label.interval},
         "A of the normalised pulses": {"LTP": _a(found.model.up), "LTD": -_a(found.model.down)},
         "B (S)": {"LTP": _b(found.model, found.model.up), "LTD": _b(found.model, found.model.down, -1.0)},
@@ -41,7 +44,7 @@ def make(run: Run) -> Made:
     return Made({".neurosim.cpp": text.encode(), ".neurosim.json": provenance.as_json(content)}, notes)
 
 
-def values(found: Measured) -> dict[str, tuple[float | int | bool | str, str]]:
+def values(found: Measured) -> dict[str, tuple[Constant, str]]:
     """Every constant with what it is, in the order of the source file."""
     model, (up, down) = found.model, (found.pulsed[1], found.pulsed[-1])
     middle, spread = 0.5 * (model.low + model.high), model.high - model.low
@@ -104,8 +107,26 @@ def _interval(way: Way) -> str:
     return f"{way.label.interval[0]:.3g} to {way.label.interval[1]:.3g}"
 
 
-def _written(value: float | int | bool | str) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def _written(value: Constant) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(_short(value))
+
+
+def _short(value: Constant) -> Constant:
+    return provenance.short(value) if isinstance(value, float) else value
+
+
+def _known(value: Constant) -> bool:
+    """Whether a constant is one: C++ has no word for a number that is none."""
+    return not isinstance(value, float) or math.isfinite(value)
+
+
+def _unknown(names: list[str]) -> list[str]:
+    """What to say of constants that are left out."""
+    return (
+        [f"the run does not say what {', '.join(names)} is; left out, so the constructor's own value stays"]
+        if names
+        else []
+    )
 
 
 def _beyond(model: UpdateModel) -> list[str]:

@@ -13,6 +13,8 @@ from labctl.store import Run, digest
 
 LONGEST = 300  #: characters of one fact; a file from elsewhere may say it at length
 
+FORMULA = ("=", "+", "-", "@")  #: what spreadsheets take for the beginning of a formula
+
 
 def facts(run: Run) -> dict[str, str]:
     """What, from which run, made by which program: texts of one line each; the SHA-256 of the file, where there is one."""
@@ -41,6 +43,27 @@ def line(text: str) -> str:
     """A text in one line, without anything that controls a screen; cut where it is long."""
     flat = visible(" ".join(str(text).split()))
     return flat if len(flat) <= LONGEST else f"{flat[:LONGEST]} ..."
+
+
+def cell(text: str) -> str:
+    """A text as the cell of a table: in one line, and with ' before it where a spreadsheet would take it for a formula."""
+    flat = line(text)
+    return f"'{flat}" if flat.startswith(FORMULA) else flat
+
+
+def cells(text: str) -> str:
+    """A text of one line that may stand beside others in a table's comment: no part of it after a separator is a formula."""
+    return re.sub(r"([,;])(\s*)([=+@-])", r"\1\2'\3", text)
+
+
+def comment(text: str) -> str:
+    """A text of one line for a // comment: no backslash (or its trigraph) at its end, which takes the next line in."""
+    return re.sub(r"(\\|\?\?/)\s*$", r"\1 .", text)
+
+
+def short(value: float) -> float:
+    """The number with the fewest digits that is the same to 12 significant digits: 2.4 for 2.4000000000000004."""
+    return float(f"{value:.12g}")
 
 
 def parameters(run: Run) -> dict[str, dict[str, Any]]:

@@ -80,14 +80,15 @@ def _fields(found: Measured, up: Pulsed, down: Pulsed) -> dict[str, object]:
     r_down, aim_down = rate(model, model.down, down)
     rising = up.amplitude[0] > 0
     lines = [*(f"{name}: {fact}" for name, fact in provenance.facts(found.run).items()), *found.notes(), _WIDTH]
-    return {
-        "origin": "\n".join(f"// {line}" for line in lines),
+    fields = {
+        "origin": "\n".join(provenance.comment(f"// {line}") for line in lines),
         "name": "labctl_" + re.sub(r"[^A-Za-z0-9_]", "_", provenance.facts(found.run)["run"]),
         "unit": _unit(model), "low": model.low, "high": model.high,
         "v_up": _threshold(up), "v_down": _threshold(down), "up_words": _words(up), "down_words": _words(down),
         "beyond_up": ">" if rising else "<", "beyond_down": "<" if rising else ">",
         "r_up": r_up, "aim_up": aim_up, "r_down": r_down, "aim_down": aim_down,
     }  # fmt: skip
+    return {name: provenance.short(value) if isinstance(value, float) else value for name, value in fields.items()}
 
 
 def rate(model: UpdateModel, way: Way, pulsed: Pulsed) -> tuple[float, float]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from fpdf import FPDF
-from fpdf.enums import TableBordersLayout, XPos, YPos
+from fpdf.enums import MethodReturnValue, TableBordersLayout, XPos, YPos
 from fpdf.fonts import FontFace
 
 from labctl.logs.lines import visible
@@ -20,11 +21,16 @@ FONT, MARGIN, LEADING = (
     18.0,
     4.6,
 )  #: mm; the fonts come with matplotlib and have every letter of units and names
+FACTS = (1.0, 5.0)  #: shares of the page's width: name, fact
 SIZES = {"title": 17, "section": 12, "text": 9, "small": 7.5}  #: points
 INK, SOFT = (27, 31, 36), (87, 96, 106)
 SHADES = {"fail": (253, 236, 234), "warn": (255, 248, 229)}
 DPI = 300.0  #: of pictures that don't say
 HIGHEST = 0.6  #: share of the page a picture may take
+LINES, HEAD_LINES = 40, 8  #: of a cell of a table, and of its head; what is longer is cut, as both must fit on a page
+LETTERS = 300  #: more than any line of a page holds
+PADDING, ROW = 0.8, LEADING * 0.85  #: mm; of a cell, of a line in it
+NARROWEST = 0.05  #: share of the page's width that a column has at least; below, no letter may fit
 
 
 class _Pages(FPDF):  # type: ignore[misc]
@@ -65,7 +71,7 @@ def data(document: doc.Document) -> bytes:
         _line(pages, document.subtitle, "text")
         pages.set_text_color(*INK)
     for section in document.sections:
-        _room(pages, 30)
+        _room(pages, 14 + (_first(pages, section.blocks[0]) if section.blocks else 0))
         pages.ln(5)
         pages.start_section(visible(section.title)[:200])
         _line(pages, section.title, "section", "B")
@@ -80,10 +86,11 @@ def _words(pages: _Pages, block: doc.Words) -> None:
 
 
 def _facts(pages: _Pages, block: doc.Facts) -> None:
-    _grid(pages, [], block.items, (1.0, 5.0), (), ())
+    _grid(pages, [], block.items, FACTS, (), ())
 
 
 def _table(pages: _Pages, block: doc.Table) -> None:
+    _room(pages, _first(pages, block))
     if block.caption:
         pages.set_text_color(*SOFT)
         _line(pages, block.caption, "small")
@@ -92,13 +99,8 @@ def _table(pages: _Pages, block: doc.Table) -> None:
 
 
 def _figure(pages: _Pages, block: doc.Figure) -> None:
-    from PIL import Image
-
-    with Image.open(io.BytesIO(block.png)) as image:
-        shape = image.height / image.width
-        own = image.width / float(image.info.get("dpi", (DPI, DPI))[0]) * 25.4
-    wide = min(own, pages.epw, HIGHEST * pages.eph / shape)
-    _room(pages, wide * shape + 16)
+    wide, high = _size(pages, block)
+    _room(pages, high + 16)
     pages.image(
         io.BytesIO(block.png),
         x=pages.l_margin + (pages.epw - wide) / 2,
@@ -111,6 +113,32 @@ def _figure(pages: _Pages, block: doc.Figure) -> None:
         pages.set_font("Mono", "", SIZES["small"])
         pages.multi_cell(0, LEADING * 0.9, visible(block.command), align="L", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
     pages.ln(3)
+
+
+def _size(pages: _Pages, block: doc.Figure) -> tuple[float, float]:
+    """Width and height (mm) of a picture: its own, or what the page has room for."""
+    from PIL import Image
+
+    with Image.open(io.BytesIO(block.png)) as image:
+        shape = image.height / image.width
+        own = image.width / float(image.info.get("dpi", (DPI, DPI))[0]) * 25.4
+    wide = min(own, pages.epw, HIGHEST * pages.eph / shape)
+    return wide, wide * shape
+
+
+def _first(pages: _Pages, block: doc.Words | doc.Facts | doc.Table | doc.Figure) -> float:
+    """Height (mm) of what must stand together at the beginning of a block: head and first row, or a few lines of words."""
+    if isinstance(block, doc.Figure):
+        return _size(pages, block)[1] + 16
+    if isinstance(block, doc.Words):
+        return 3 * LEADING
+    rows = block.items[:1] if isinstance(block, doc.Facts) else [block.head, *block.rows[:1]]
+    wide = _columns(pages, FACTS if isinstance(block, doc.Facts) else _widths(block))
+    pages.set_font(FONT, "", SIZES["small"])
+    high = [
+        max(len(_lines(pages, _cell(pages, *pair), pair[1])) for pair in zip(row, wide, strict=True)) for row in rows
+    ]
+    return sum(min(lines, LINES) * ROW + 2 * PADDING for lines in high) + LEADING
 
 
 _WRITERS: dict[type, Any] = {doc.Words: _words, doc.Facts: _facts, doc.Table: _table, doc.Figure: _figure}
@@ -131,17 +159,65 @@ def _grid(
     pages.set_draw_color(*SOFT)
     align = tuple("RIGHT" if place in numbers else "LEFT" for place in range(len(widths)))
     layout = TableBordersLayout.HORIZONTAL_LINES if head else TableBordersLayout.NONE
+    wide = _columns(pages, widths)
     with pages.table(
-        col_widths=tuple(widths), text_align=align, line_height=LEADING * 0.85, borders_layout=layout, padding=0.8,
+        col_widths=tuple(wide), text_align=align, line_height=ROW, borders_layout=layout, padding=PADDING,
         first_row_as_headings=bool(head), headings_style=FontFace(emphasis="BOLD"),
     ) as table:  # fmt: skip
         if head:
-            table.row([visible(cell) for cell in head])
+            table.row([_cell(pages, *pair, HEAD_LINES) for pair in zip(head, wide, strict=True)])
         for number, row in enumerate(rows):
             mark = marks[number] if marks else ""
             style = FontFace(fill_color=SHADES[mark]) if mark in SHADES else None
-            table.row([visible(cell) for cell in row], style=style)
+            table.row([_cell(pages, *pair) for pair in zip(row, wide, strict=True)], style=style)
     pages.ln(2)
+
+
+def _columns(pages: _Pages, shares: Sequence[float]) -> list[float]:
+    """Widths (mm) of columns by their shares, none so narrow that no letter fits."""
+    least = min(NARROWEST, 1.0 / len(shares)) * sum(shares)
+    wide = [max(share, least) for share in shares]
+    return [share * pages.epw / sum(wide) for share in wide]
+
+
+def _cell(pages: _Pages, text: str, width: float, most: int = LINES) -> str:
+    """A text for a column of this width (mm): long words parted where they have joints, cut after so many lines."""
+    shown = visible(text)
+    begin = shown[: most * LETTERS]
+    fitted = " ".join(_parted(pages, word, width) for word in begin.split(" "))
+    if len(shown) <= most:
+        return fitted
+    lines = _lines(pages, fitted, width)
+    if len(lines) <= most and begin == shown:
+        return fitted
+    kept = "\n".join(lines[: most - 2])
+    return f"{kept}\n... and {_letters(shown) - _letters(kept)} letters more"
+
+
+def _letters(text: str) -> int:
+    """How many there are, without the spaces, some of which go where a line ends."""
+    return len("".join(text.split()))
+
+
+def _lines(pages: _Pages, text: str, width: float) -> list[str]:
+    """The lines of a text in a column of this width (mm)."""
+    found: list[str] = pages.multi_cell(
+        width - 2 * PADDING, ROW, text, align="L", dry_run=True, output=MethodReturnValue.LINES
+    )
+    return found
+
+
+def _parted(pages: _Pages, word: str, width: float) -> str:
+    """A word in lines, parted after / - _ or @ where it is too long for a column of this width (mm)."""
+    room = width - 2 * PADDING - 2 * pages.c_margin
+    if len(word) * pages.font_size <= room or pages.get_string_width(word) <= room:
+        return word
+    lines = [""]
+    for piece in re.findall(r"[^/@_-]*[/@_-]?", word):
+        if lines[-1] and pages.get_string_width(lines[-1] + piece) > room:
+            lines.append("")
+        lines[-1] += piece
+    return "\n".join(lines)
 
 
 def _widths(block: doc.Table) -> list[float]:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from labctl.analysis.conduction import floor as floors
+from labctl.analysis.conduction.floor import Floor
 from labctl.analysis.conduction.laws import HIGHEST, Law, with_barrier
 from labctl.analysis.statistics.intervals import student
 from labctl.analysis.statistics.residuals import correlation, independent, inflated
@@ -52,12 +54,17 @@ class Line:
         return self.slope - half, self.slope + half
 
 
-def line(law: Law, v: FloatArray, i: FloatArray, weights: FloatArray | None = None) -> Line:
+def line(law: Law, v: FloatArray, i: FloatArray, weights: FloatArray | None = None, floor: Floor = floors.NONE) -> Line:
     """Fit a law to |V| and |I|, both > 0, in ascending order of |V|, shape (n,); n more than the law's parameters.
+
+    floor: the noise of the ammeter, where it matters; then i may be against the voltage (negative), and the law is fitted to
+    the currents, not their logarithms.
 
     weights: inverse variances of ln|I|, up to a factor; all the same by default. The standard error is widened by
     sqrt((1 + r) / (1 - r)) where the correlation r of neighbouring residuals is beyond what chance gives (2 / sqrt(n)).
     """
+    if floor.sigma > 0:
+        return _noisy(law, v, i, floor)
     if law.barrier:
         return _tunnel(law, v, i, weights)
     x, y = law.x(v), np.log(i) - law.g(v)
@@ -76,18 +83,41 @@ def line(law: Law, v: FloatArray, i: FloatArray, weights: FloatArray | None = No
     return Line(law, slope, level - slope * middle, error, residuals, alike, quality, effective)
 
 
-def longest(law: Law, v: FloatArray, i: FloatArray, span: float = LEAST_SPAN) -> slice | None:
+def _noisy(law: Law, v: FloatArray, i: FloatArray, floor: Floor) -> Line:
+    """The law fitted to the currents themselves, from the line through the logarithms of those along the voltage."""
+    along = i > 0
+    weights = np.maximum(floors.averaged(i), 0.1 * floor.sigma) ** 2 / floor.variance(i)
+    first = line(law, v[along], i[along], weights[along])
+    found = floors.solved(law, v, i, floor, (first.slope, first.intercept, first.height))
+    shaped = with_barrier(law, found.height) if law.barrier else law
+    freedom = max(independent(found.residuals) - law.parameters, 1)
+    return Line(
+        shaped, found.slope, found.intercept, found.error, found.residuals, found.r, first.r_squared, freedom,
+        found.height,
+    )  # fmt: skip
+
+
+def longest(
+    law: Law, v: FloatArray, i: FloatArray, span: float = LEAST_SPAN, floor: Floor = floors.NONE
+) -> slice | None:
     """The stretch with the most rows over which the law is a straight line, or None; v ascending, shape (n,).
 
     Straight: rms of ln|I| about the stretch's own line at most 5 %, or 1.5 times the scatter between neighbouring rows where
-    that is more. At least 8 rows that span a factor `span` in |V|. Of stretches alike in rows the straighter one.
+    that is more. At least 8 rows that span a factor `span` in |V|. Of stretches alike in rows the straighter one. floor: the
+    noise of the ammeter; rows count the less the more they are of it.
     """
+    limit = max(STRAIGHT, SCATTER * (scatter(i) if floor.sigma == 0 else floor.share))
+    weights = np.ones(v.size)
+    if floor.sigma > 0:
+        i = np.maximum(i, 0.2 * floor.sigma)  # rows against the voltage have no logarithm, and next to no weight
+        share = floor.sigma / np.maximum(floors.averaged(i), 0.2 * floor.sigma)
+        weights = limit**2 / (limit**2 + (SCATTER * share) ** 2)
     x, y = law.x(v), np.log(i) - law.g(v)
     edges = np.unique(np.linspace(0, v.size, min(EDGES, v.size) + 1).astype(np.int64))
     starts, ends = (grid.astype(np.int64) for grid in np.meshgrid(edges[:-1], edges[1:], indexing="ij"))
-    rms = _rms_of_stretches(law, x - x.mean(), y - y.mean(), starts, ends)
+    rms = _rms_of_stretches(law, x - x.mean(), y - y.mean(), weights, starts, ends)
     wide = v[ends - 1] >= span * v[starts]
-    good = (ends - starts >= LEAST_ROWS) & wide & (rms <= max(STRAIGHT, SCATTER * scatter(i)))
+    good = (ends - starts >= LEAST_ROWS) & wide & (rms <= limit)
     if not good.any():
         return None
     order = np.where(good, (ends - starts) - rms / (1.0 + rms), -1.0)
@@ -101,14 +131,16 @@ def scatter(i: FloatArray) -> float:
     return float(1.4826 * np.median(np.abs(second)) / math.sqrt(6.0)) if second.size else 0.0
 
 
-def _rms_of_stretches(law: Law, x: FloatArray, y: FloatArray, starts: Places, ends: Places) -> FloatArray:
+def _rms_of_stretches(
+    law: Law, x: FloatArray, y: FloatArray, weights: FloatArray, starts: Places, ends: Places
+) -> FloatArray:
     """Rms about the least-squares line of every stretch, by running sums; NaN for those of fewer than 3 rows."""
 
     def total(values: FloatArray) -> FloatArray:
-        running = np.concatenate([[0.0], np.cumsum(values)])
+        running = np.concatenate([[0.0], np.cumsum(weights * values)])
         return np.asarray(running[ends] - running[starts])
 
-    n = np.maximum(ends - starts, 1).astype(np.float64)
+    n = np.maximum(total(np.ones(x.size)), 1e-12)
     xx = total(x * x) - total(x) ** 2 / n
     xy = total(x * y) - total(x) * total(y) / n
     yy = total(y * y) - total(y) ** 2 / n

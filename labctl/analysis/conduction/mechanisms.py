@@ -1,9 +1,10 @@
 """Which current law a branch of an I-V curve follows, and the slope that goes with it.
 
 Functions take the voltage across the cell (V) and the current (A) of one branch, shape (n,), in any order; of both the
-magnitudes are used, so a branch may be of either polarity. Left out and counted are rows whose status is not normal (a current
-at its compliance follows no law), rows at 0 V, and rows whose current is no number, zero, or against the voltage (noise, an
-offset). `returning` gives the rows of a half loop that are still conducting on the way back.
+magnitudes are used, so a branch may be of either polarity. Left out and counted are rows whose status is not normal (a
+current at its compliance follows no law), and rows whose current is no number, zero, or against the voltage (an
+offset); rows at 0 V are left out. Where many rows at small voltages lie against it, these are noise: see `floor`.
+`returning` gives the rows of a half loop that are still conducting on the way back.
 
 All laws are compared on the residuals of ln|I|, i.e. as if the scatter of the current were a constant share of it. Where
 neighbouring residuals are alike (a curve that no law follows to within its scatter) fewer rows count. Whether another kind of
@@ -104,25 +105,25 @@ def fowler_nordheim(
     usable rows, for less than a factor 1.1 in |V| or |I|, and where the slope is not negative.
     """
     law = _law("Fowler-Nordheim")
-    rows, excluded = usable(voltage, current, status)
-    v, i = np.abs(voltage[rows]), np.abs(current[rows])
+    found = usable(voltage, current, status)
     if v_min is None and v_max is None:
-        part = longest(law, v, i, NARROW) if enough(v, i, NARROW) else None
-        chosen = np.zeros(v.size, bool) if part is None else _within(v.size, part)
+        wide = enough(found.v, found.i, NARROW)
+        part = longest(law, found.v, found.i, NARROW, found.floor) if wide else None
+        chosen = np.zeros(found.v.size, bool) if part is None else _within(found.v.size, part)
         words = "the longest straight stretch"
     else:
-        chosen = (v >= (v_min or 0.0)) & (v <= (math.inf if v_max is None else v_max))
+        chosen = (found.v >= (v_min or 0.0)) & (found.v <= (math.inf if v_max is None else v_max))
         words = "the stretch asked for"
-    v, i, rows = v[chosen], i[chosen], rows[chosen]
-    if not enough(v, i, NARROW):
+    found = found.part(chosen)
+    if not enough(found.v, found.i, NARROW):
         return None
-    found = line(law, v, i)
-    if found.slope >= 0:
+    fit = line(law, found.v, found.i, floor=found.floor)
+    if fit.slope >= 0:
         return None
-    definition = f"least-squares slope of {law.axes} over {words}, {_span(v)}; {_quality(found)}"
-    return Extracted(
-        "FN slope", found.slope, "V", found.error, definition, tuple(rows.tolist()), found.interval, excluded
-    )
+    noisy = f" above a noise of {found.floor.sigma:.2g} A, weighted by it" if found.floor.sigma > 0 else ""
+    definition = f"least-squares slope of {law.axes} over {words}{noisy}, {_span(found.v)}; {_quality(fit)}"
+    rows = tuple(found.rows.tolist())
+    return Extracted("FN slope", fit.slope, "V", fit.error, definition, rows, fit.interval, found.excluded)
 
 
 def _within(size: int, part: slice) -> NDArray[np.bool_]:

@@ -9,7 +9,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from labctl.analysis.conduction import floor as floors
 from labctl.analysis.conduction.fit import LEAST_ROWS, LEAST_SPAN, Line, line, longest
+from labctl.analysis.conduction.floor import Floor
 from labctl.analysis.conduction.laws import HIGHEST, LAWS, NAN, Layer, implied
 from labctl.analysis.statistics.residuals import EXACT, independent
 from labctl.contracts import Extracted, FloatArray, Status
@@ -18,6 +20,7 @@ Rows = NDArray[np.int64]
 #: difference of AICc up to which two laws are as good as each other, and up to which the worse is not ruled out:
 #: K. P. Burnham and D. R. Anderson, Model Selection and Multimodel Inference, 2nd ed. (2002), 2.6
 ALIKE, POSSIBLE = 2.0, 4.0
+STRAY = 5.0  #: standard deviations of the noise against the voltage, from which a row is not of it: guess
 
 
 @dataclass(frozen=True)
@@ -67,29 +70,48 @@ def rank(
     layer: the film, for what the slopes imply of it. At least 8 usable rows which span a factor 1.5 in |V| and in |I|.
     Laws whose slope has the wrong sign or is too small come last, with weight 0.
     """
-    rows, excluded = usable(voltage, current, status)
-    v, i = np.abs(voltage[rows]), np.abs(current[rows])
-    if not enough(v, i):
+    found = usable(voltage, current, status)
+    if not enough(found.v, found.i):
         return []
-    lines = [line(law, v, i) for law in LAWS]
+    lines = [line(law, found.v, found.i, floor=found.floor) for law in LAWS]
     aicc = _criteria(lines, None)
     order = sorted(range(len(lines)), key=lambda k: (aicc[k], lines[k].rms))
     likely = _akaike(aicc)
     best = float(aicc[order[0]])
     scores = [(float(aicc[k]), float(aicc[k]) - best, float(likely[k])) for k in order]
-    fits = [
-        _fit(lines[k], v, i, score, rows, excluded, layer or Layer()) for k, score in zip(order, scores, strict=True)
-    ]
-    return _remarked(fits, _other_noise(v, i), independent(lines[order[0]].residuals))
+    fits = [_fit(lines[k], found, score, layer or Layer()) for k, score in zip(order, scores, strict=True)]
+    other = _other_noise(found.v, found.i) if found.floor.sigma == 0 else fits[0].law
+    return _remarked(fits, other, independent(lines[order[0]].residuals))
 
 
-def usable(voltage: FloatArray, current: FloatArray, status: NDArray[np.int64] | None) -> tuple[Rows, int]:
-    """Rows that count, by ascending |V|, and how many were left out for their status."""
-    with np.errstate(invalid="ignore"):
-        along = np.isfinite(voltage) & np.isfinite(current) & (voltage * current > 0)
+@dataclass(frozen=True)
+class Usable:
+    """The rows of a branch that count, by ascending |V|. v: |V| (V); i: current along the voltage (A), above 0 but where
+    there is a floor; rows: their places; excluded: rows left out (not those at 0 V); floor: the noise of the ammeter, if any.
+    """
+
+    rows: Rows
+    v: FloatArray
+    i: FloatArray
+    excluded: int
+    floor: Floor
+
+    def part(self, chosen: NDArray[np.bool_]) -> Usable:
+        """Some of the rows."""
+        return replace(self, rows=self.rows[chosen], v=self.v[chosen], i=self.i[chosen])
+
+
+def usable(voltage: FloatArray, current: FloatArray, status: NDArray[np.int64] | None) -> Usable:
+    """Rows that count: of normal status, and along the voltage; where the smallest are noise, those above it, as they are."""
     normal = np.ones(voltage.size, bool) if status is None else np.asarray(status == int(Status.NORMAL))
-    rows = np.flatnonzero(along & normal)
-    return rows[np.argsort(np.abs(voltage[rows]), kind="stable")], int(np.count_nonzero(~normal))
+    rows = np.flatnonzero(normal & np.isfinite(voltage) & np.isfinite(current) & (voltage != 0))
+    rows = rows[np.argsort(np.abs(voltage[rows]), kind="stable")]
+    i = current[rows] * np.sign(voltage[rows])
+    floor = floors.found(i)
+    kept = np.arange(i.size) >= floors.first_above(i, floor)
+    kept &= (i != 0) & (i > (0.0 if floor.sigma == 0 else -STRAY * floor.sigma))
+    rows = rows[kept]
+    return Usable(rows, np.abs(voltage[rows]), i[kept], int(np.count_nonzero(voltage != 0)) - rows.size, floor)
 
 
 def enough(v: FloatArray, i: FloatArray, span: float = LEAST_SPAN) -> bool:
@@ -124,28 +146,23 @@ def _other_noise(v: FloatArray, i: FloatArray) -> str:
     return lines[int(np.argmin(_criteria(lines, i**2)))].law.name
 
 
-def _fit(
-    found: Line,
-    v: FloatArray,
-    i: FloatArray,
-    score: tuple[float, float, float],
-    rows: Rows,
-    excluded: int,
-    layer: Layer,
-) -> Fit:
+def _fit(found: Line, of: Usable, score: tuple[float, float, float], layer: Layer) -> Fit:
     """score: AICc, its distance from the best law, the weight."""
-    part = longest(found.law, v, i)
+    v = of.v
+    part = longest(found.law, v, of.i, floor=of.floor)
     valid = (NAN, NAN) if part is None else (float(v[part][0]), float(v[part][-1]))
     means_it = found.law.means_it(found.slope)
     about = implied(found.law, found.slope, found.error, layer) if means_it else []
     remarks = (
         [remark for _, remark in about if remark] if means_it else ["the slope has the wrong sign, or is too small"]
     )
+    if of.floor.sigma > 0:
+        remarks.append(f"fitted to the current above a noise of {of.floor.sigma:.2g} A, weighted by it")
     if math.isfinite(found.height):
         remarks.append(_barrier(found.height, float(v[-1])))
     return Fit(
         found.law.name, found.law.axes, found.slope, found.error, found.interval, found.law.unit, found.r_squared, found.rms,
-        found.correlation, *score, tuple(rows.tolist()), excluded, valid,
+        found.correlation, *score, tuple(of.rows.tolist()), of.excluded, valid,
         0 if part is None else part.stop - part.start, tuple(number for number, _ in about), tuple(remarks),
     )  # fmt: skip
 

@@ -15,7 +15,7 @@ from labctl.analysis.endurance import lifetimes
 from labctl.analysis.endurance.lifetimes import Life
 from labctl.analysis.methods import method
 from labctl.analysis.retention import trends
-from labctl.analysis.statistics import intervals
+from labctl.analysis.statistics import intervals, residuals
 from labctl.contracts import Extracted, FloatArray
 
 QUANTILES = (0.05, 0.5, 0.95)
@@ -73,12 +73,12 @@ def window_at(found: Checks, cycle: float) -> Extracted | None:
     return Extracted(name, float(found.ratio[place]), "", math.nan, words, (place,), excluded=found.excluded)
 
 
-@method("window/median-of-neighbours")
+@method("window/median-of-neighbours", version=2)
 def window_near(found: Checks, cycle: float, count: int = 101) -> Extracted | None:
     """The median R_off over R_on of the `count` checks around a cycle, with the interval of order statistics; None for none.
 
-    The checks are those next to it in their order; near an end they lie on one side. The interval takes successive
-    checks for independent.
+    The checks are those next to it in their order; near an end they lie on one side. The interval is that of as many
+    checks as are independent.
     """
     if not found.cycles.size:
         return None
@@ -86,31 +86,44 @@ def window_near(found: Checks, cycle: float, count: int = 101) -> Extracted | No
     first = int(np.clip(middle - count // 2, 0, max(0, found.cycles.size - count)))
     rows = range(first, min(first + count, found.cycles.size))
     part = found.ratio[rows.start : rows.stop]
+    worth = residuals.effective(part)
     words = (
         f"median R_off / R_on of {len(rows)} checks from cycle {found.cycles[rows.start]:g} to"
-        f" {found.cycles[rows.stop - 1]:g}; order statistics; {found.words}"
+        f" {found.cycles[rows.stop - 1]:g}; {_order_statistics(worth, part.size)}; {found.words}"
     )
     return Extracted(
-        f"window around cycle {cycle:g}", float(np.median(part)), "", math.nan, words, rows, intervals.quantile(part),
-        found.excluded,
+        f"window around cycle {cycle:g}", float(np.median(part)), "", math.nan, words, rows,
+        intervals.quantile(part, worth=worth), found.excluded,
     )  # fmt: skip
 
 
-@method("window/per-decade")
+def _order_statistics(worth: float, checks: int) -> str:
+    """How the interval of a quantile was found, in words."""
+    if worth >= checks:
+        return "order statistics"
+    return f"order statistics of {int(worth)} independent checks, as successive ones are alike (autocorrelation of their ranks)"
+
+
+@method("window/per-decade", version=2)
 def per_decade(found: Checks) -> list[Extracted]:
-    """For each decade of cycles the 5 %, 50 % and 95 % quantile of R_off over R_on, with intervals of order statistics."""
+    """For each decade of cycles the 5 %, 50 % and 95 % quantile of R_off over R_on, with intervals of order statistics.
+
+    Successive checks are alike in a cell: the intervals are those of as many checks as are independent, by the
+    autocorrelation, and without an end where these are too few. A window that closes within the decade counts as alike.
+    """
     said = []
     decade = np.floor(np.log10(np.maximum(found.cycles, 1.0)) + 1e-12)
     for number in np.unique(decade):
         rows = np.flatnonzero(decade == number)
         part = found.ratio[rows]
+        worth = residuals.effective(part)
         for share in QUANTILES:
             words = (
                 f"{share:.0%} quantile of R_off / R_on of {rows.size} checks from cycle {found.cycles[rows[0]]:g} to"
-                f" {found.cycles[rows[-1]]:g}; order statistics; {found.words}"
+                f" {found.cycles[rows[-1]]:g}; {_order_statistics(worth, rows.size)}; {found.words}"
             )
             name = f"window, {share:.0%} quantile, 1e{int(number)}-1e{int(number) + 1} cycles"
-            ends = intervals.quantile(part, share)
+            ends = intervals.quantile(part, share, worth)
             value = float(np.quantile(part, share))
             rows_of = range(int(rows[0]), int(rows[-1]) + 1)
             said.append(Extracted(name, value, "", math.nan, words, rows_of, ends, found.excluded))
@@ -165,6 +178,6 @@ def share_below(found: Checks, window: float) -> Extracted | None:
     if not count:
         return None
     hits = int(np.count_nonzero(found.ratio < window))
-    words = f"{hits} of {count} checks have R_off / R_on below {window:g}; {found.words}"
+    words = f"{hits} of {count} checks have R_off / R_on below {window:g}, taken as independent; {found.words}"
     value, ends = hits / count, intervals.share(hits, count)
     return Extracted(f"checks below {window:g}", value, "", math.nan, words, range(count), ends, found.excluded)

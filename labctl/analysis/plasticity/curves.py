@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from labctl.analysis.methods import method
+from labctl.analysis.plasticity import noise
 from labctl.analysis.statistics.intervals import UNKNOWN, Interval, student
 from labctl.analysis.statistics.residuals import correlation, independent, inflated
 from labctl.contracts import Extracted, FloatArray
@@ -26,6 +27,8 @@ STEEPEST = 50.0  #: of a law's number; beyond, a branch is a single jump
 #: This gives the table of labels 0.01 to 9 (MLP+NeuroSim V3.0, getParamA in formula.cpp) to every digit printed there, in the
 #: 46 entries from all over it that were compared.
 LABEL = 0.07 * math.sqrt(2.0)
+REACH = 8.0  #: standard errors from the number that its likelihood is looked at first: guess
+ANYTHING = 20.0  #: of a law's number, from which on a branch is as good as a jump: guess
 LAST_LABEL = 9.0  #: the table ends here
 LEAST_RISE = (
     3.0  #: standard deviations of the scatter between first and last level, below which there is no branch: guess
@@ -39,7 +42,8 @@ class Curve:
     """A law fitted to a branch. number: the law's, positive for a concave branch; error, interval: standard error, 95 %.
 
     first, last: fitted conductances (S) before the first and after the last pulse; rms: of the conductances (S) about the
-    curve; r: correlation of neighbouring residuals; levels: fitted.
+    curve; r: correlation of neighbouring residuals; levels: fitted. The interval is that of `noise`, for scatter of
+    reads and steps.
     """
 
     number: float
@@ -94,10 +98,10 @@ def fit(conductances: FloatArray, shape: Shape) -> Curve | None:
     start = int(np.argmin([left(number) for number in grid]))
     ends = (float(grid[max(start - 1, 0)]), float(grid[min(start + 1, grid.size - 1)]))
     best = optimize.minimize_scalar(left, bounds=ends, method="bounded", options={"xatol": 1e-7})
-    return _curve(u, y, scale, shape, float(best.x), left)
+    return _curve(u, y, scale, shape, float(best.x), conductances.size - 1)
 
 
-@method("nonlinearity/NeuroSim-label")
+@method("nonlinearity/NeuroSim-label", version=2)
 def label(conductances: FloatArray, name: str, curve: Curve | None = None) -> Extracted | None:
     """NeuroSim's nonlinearity label: positive for a potentiation that saturates, negative for a depression that does.
 
@@ -120,7 +124,7 @@ def label(conductances: FloatArray, name: str, curve: Curve | None = None) -> Ex
     )
 
 
-@method("nonlinearity/NeuroSim-A")
+@method("nonlinearity/NeuroSim-A", version=2)
 def neurosim_a(found: Extracted | None, name: str) -> Extracted | None:
     """NeuroSim's A over the normalised pulses, A in G = B (1 - exp(-x/A)) + Gmin; negative for a depression that saturates.
 
@@ -142,7 +146,7 @@ def neurosim_a(found: Extracted | None, name: str) -> Extracted | None:
     return Extracted(f"NeuroSim A of {name}", 1.0 / number, "", error, definition, interval=(ends[0], ends[1]))
 
 
-@method("nonlinearity/Querlioz-beta")
+@method("nonlinearity/Querlioz-beta", version=2)
 def querlioz_beta(conductances: FloatArray, name: str) -> Extracted | None:
     """beta of steps that fall as exp(-beta g) with the conductance g already reached, from 0 to 1; 0 is linear.
 
@@ -226,37 +230,25 @@ def _ends(u: FloatArray, y: FloatArray, shape: Shape, number: float) -> tuple[fl
     return first, first + rise, y - first - rise * g
 
 
-def _curve(
-    u: FloatArray, y: FloatArray, scale: float, shape: Shape, number: float, left: Callable[[float], float]
-) -> Curve | None:
-    """Judge the best fit; None where the branch does not rise or fall clear of its scatter."""
+def _curve(u: FloatArray, y: FloatArray, scale: float, shape: Shape, number: float, whole: int) -> Curve | None:
+    """Judge the best fit; None where the branch does not rise or fall clear of its scatter. whole: pulses of the branch."""
     first, last, residuals = _ends(u, y, shape, number)
     rms = float(np.sqrt(np.mean(residuals**2)))
     if abs(last - first) <= LEAST_RISE * rms:
         return None
     r = correlation(residuals)
-    freedom = max(independent(residuals) - 3, 1)
     variance = float(residuals @ residuals) / max(u.size - 3, 1) * inflated(r, u.size)
-    interval = _profile(left, number, variance, student(freedom))
     error = _error(u, y, shape, number, variance)
+    reach = REACH * error if math.isfinite(error) else STEEPEST
+    pulses = np.rint(u * whole)
+    interval = _stated(noise.interval(pulses, u, y, shape, (number, reach), STEEPEST))
     return Curve(number, error, interval, first * scale, last * scale, rms * scale, r, int(u.size))
 
 
-def _profile(left: Callable[[float], float], number: float, variance: float, t: float) -> Interval:
-    """Where the sum of squares is t^2 variances above its least: the exact interval of a number that enters nonlinearly."""
-    from scipy import optimize
-
-    level = left(number) + t**2 * variance
-
-    def above(x: float) -> float:
-        return left(x) - level
-
-    def end(limit: float) -> float:
-        if above(limit) <= 0:
-            return math.copysign(math.inf, limit)
-        return number if above(number) >= 0 else float(optimize.brentq(above, number, limit, xtol=1e-9))
-
-    return end(-STEEPEST), end(STEEPEST)
+def _stated(interval: Interval) -> Interval:
+    """The interval, or none where it says no more than that the branch is anything from straight to a jump."""
+    low, high = interval
+    return UNKNOWN if low < 0 < high and max(-low, high) > ANYTHING else interval
 
 
 def _error(u: FloatArray, y: FloatArray, shape: Shape, number: float, variance: float) -> float:
@@ -282,7 +274,7 @@ def _alpha(found: object, levels: int, name: str, conductances: FloatArray) -> E
     half = student(max(independent(residuals) - 3, 1)) * error
     definition = (
         "alpha in G = ((Gmax^alpha - Gmin^alpha) w + Gmin^alpha)^(1/alpha), ends fitted;"
-        f" {_quality(r, levels)}, {_of(conductances)}"
+        f" {_quality(r, levels)}, {_of(conductances)}; interval for reads that scatter: too narrow where steps do"
     )
     return Extracted(f"alpha of {name}", value, "", error, definition, interval=(value - half, value + half))
 
@@ -291,7 +283,10 @@ def _how(curve: Curve, conductances: FloatArray) -> str:
     share = curve.rms / abs(curve.last - curve.first)
     jump = "" if curve.bounded else ", a single jump: the number is a bound"
     quality = _quality(curve.r, curve.levels)
-    return f"least squares, ends fitted, rms {share:.2g} of the range, {quality}, {_of(conductances)}{jump}"
+    steps = "interval for scatter that adds up from pulse to pulse, too"
+    if math.isnan(curve.interval[0]):
+        steps = "no interval: if its scatter adds up from pulse to pulse, one cycle bounds nothing"
+    return f"least squares, ends fitted, rms {share:.2g} of the range, {quality}, {steps}, {_of(conductances)}{jump}"
 
 
 def _quality(r: float, levels: int) -> str:

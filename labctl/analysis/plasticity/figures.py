@@ -19,6 +19,7 @@ from labctl.contracts import Extracted, FloatArray
 NAN = float("nan")
 APART = 3.0  #: standard deviations of each of two levels between them, if they count as two: guess, the usual 3 sigma
 LEAST_POINTS = 3  #: levels for a straight line that means something
+LEAST_CYCLES = 5  #: for an interval of how they vary: guess
 LEAST_READS = 3  #: of a level, for a standard deviation that means something: guess
 
 
@@ -101,6 +102,7 @@ def asymmetric_ratio(up: FloatArray, down: FloatArray) -> Extracted | None:
     return Extracted("asymmetric ratio", value, "", NAN, definition)
 
 
+@method("asymmetry/labels")
 def label_difference(up: Extracted | None, down: Extracted | None) -> Extracted | None:
     """NeuroSim's label of potentiation less that of depression: both saturating branches make it greater, 0 is symmetric.
 
@@ -113,7 +115,7 @@ def label_difference(up: Extracted | None, down: Extracted | None) -> Extracted 
     high = value + float(np.hypot(up.interval[1] - up.value, down.value - down.interval[0]))
     return Extracted(
         "asymmetry of the labels", value, "", float(np.hypot(up.uncertainty, down.uncertainty)),
-        "NeuroSim's label of potentiation less that of depression", interval=(low, high), method="asymmetry/labels@1",
+        "NeuroSim's label of potentiation less that of depression", interval=(low, high),
     )  # fmt: skip
 
 
@@ -140,13 +142,13 @@ def levels_apart(samples: Sequence[FloatArray], name: str) -> Extracted | None:
     return Extracted(f"levels of {name}", float(len(kept)), "", NAN, definition)
 
 
-@method("cycle variation/steps")
+@method("cycle variation/steps", version=2)
 def cycle_variation(cycles: Sequence[FloatArray], name: str) -> Extracted | None:
     """Standard deviation over the cycles of the step a pulse makes, over the range: NeuroSim's cycle-to-cycle variation.
 
-    cycles: one branch each, all with the same pulses, at least two. The scatter of the reads is in it. The interval is that
-    of a variance by chi squared; where neighbouring steps are correlated (a misread level makes one too large and the next
-    too small) fewer count.
+    cycles: one branch each, all with the same pulses, at least two. The scatter of the reads is in it. Cycles are taken for
+    independent, the steps of one cycle are not (all may be larger): the interval is that of a variance by chi squared, with
+    as many degrees of freedom as the steps' deviations are alike. None is stated below 5 cycles.
     """
     table = np.stack(cycles) if cycles and len({item.size for item in cycles}) == 1 else np.empty((0, 0))
     if len(table) < 2 or table.shape[1] < LEAST_POINTS:
@@ -158,26 +160,46 @@ def cycle_variation(cycles: Sequence[FloatArray], name: str) -> Extracted | None
     off = steps - steps.mean(axis=0)
     freedom = (len(table) - 1) * steps.shape[1]
     sigma = float(np.sqrt(np.sum(off**2) / freedom) / np.ptp(whole.mean(axis=0)))
-    ends, error = _of_variance(off, freedom)
+    worth = _freedom(off)
     definition = (
         "standard deviation over the cycles of the step of a pulse, pooled over the pulses, over greatest less smallest mean"
-        f" conductance; scatter of the reads included; {len(table)} cycles, {steps.shape[1]} of {table.shape[1] - 1} steps"
+        f" conductance; scatter of the reads included; {len(table)} cycles, {steps.shape[1]} of {table.shape[1] - 1} steps;"
+        f" deviations worth {worth:.3g} independent ones of {freedom}"
     )
+    if len(table) < LEAST_CYCLES:
+        definition += f"; fewer than {LEAST_CYCLES} cycles: no interval"
+        return Extracted(f"cycle variation of {name}", sigma, "", NAN, definition)
+    low, high = _of_variance(worth)
     return Extracted(
-        f"cycle variation of {name}", sigma, "", sigma * error, definition, interval=(sigma * ends[0], sigma * ends[1])
-    )
+        f"cycle variation of {name}", sigma, "", sigma / float(np.sqrt(2.0 * worth)), definition,
+        interval=(sigma * low, sigma * high),
+    )  # fmt: skip
 
 
-def _of_variance(off: FloatArray, freedom: int) -> tuple[tuple[float, float], float]:
-    """Interval and standard error of a standard deviation, over its value; off: deviations, shape (cycles, steps)."""
+def _freedom(off: FloatArray) -> float:
+    """Degrees of freedom of the mean square of deviations from the mean over the cycles, shape (cycles, steps).
+
+    By Satterthwaite (Biometrics Bull. 2, 110, 1946): of f = cycles - 1 with covariance S of the steps, f tr(S)^2 / tr(S^2);
+    f for a cycle whose steps all scale together, f times the steps where they are independent. tr(S^2) is that of the
+    cycles, which is too large, and less what so few cycles add to it (Z. Bai and H. Saranadasa, Stat. Sin. 6, 311, 1996),
+    which is now and then far too small: their geometric mean, as tests of coverage hold it to.
+    """
+    f = len(off) - 1
+    products = off @ off.T
+    square = float(np.trace(products)) ** 2
+    if not square > 0 or f < 2:
+        return float(f)
+    seen = float(np.sum(products**2)) / square
+    alike = float(np.clip(f / (f - 1) * (seen - 1.0 / f), 1.0 / off.shape[1], 1.0))
+    return f / float(np.sqrt(alike * min(seen, 1.0)))
+
+
+def _of_variance(freedom: float) -> tuple[float, float]:
+    """The ends of the 95 % interval of a standard deviation, over its value."""
     from scipy import stats
 
-    square = float(np.sum(off**2))
-    r = float(np.sum(off[:, 1:] * off[:, :-1])) / square if square > 0 else 0.0
-    count = max(freedom / (1.0 + 2.0 * r**2), 1.0)  # the squares of neighbours are correlated by r^2
-    chi = stats.chi2(count)
-    ends = (float(np.sqrt(count / chi.ppf(0.975))), float(np.sqrt(count / chi.ppf(0.025))))
-    return ends, 1.0 / float(np.sqrt(2.0 * count))
+    chi = stats.chi2(freedom)
+    return float(np.sqrt(freedom / chi.ppf(0.975))), float(np.sqrt(freedom / chi.ppf(0.025)))
 
 
 @method("change/last-over-before")

@@ -65,6 +65,26 @@ class Trains:
         """For every cycle the mean conductance (S) before the first and after each pulse; empty for one cut short."""
         return [means(pair[sign]) for pair in self.cycles]
 
+    def settled(self, sign: int) -> list[FloatArray]:
+        """As `means`; where several cycles have a potentiation, the level before the first, which a sweep wrote, is NaN.
+
+        It is the rule of the exports, too: one level that no pulse made can bend a branch more than all its pulses do.
+        """
+        found = self.means(sign)
+        if sign == 1 and self.several and found[0].size:
+            found[0] = np.concatenate([[np.nan], found[0][1:]])
+        return found
+
+    @property
+    def several(self) -> bool:
+        """Whether more than one cycle has a whole potentiation."""
+        return sum(pair[1] is not None for pair in self.cycles) > 1
+
+    def said(self, item: Extracted | None) -> Extracted | None:
+        """A figure of potentiations as `settled`, with words for whether the level before the first cycle is in it."""
+        words = "left out" if self.several else "included"
+        return item and replace(item, definition=f"{item.definition}; the level before the first cycle {words}")
+
     @property
     def left_out(self) -> int:
         """Reads that are not used."""
@@ -95,13 +115,16 @@ def extract(columns: Rows) -> list[Extracted]:
 
 
 def analyze(columns: Rows) -> list[Extracted]:
-    """What `extract` gives, and nonlinearity, asymmetry and cycle variation by the other definitions in use."""
+    """What `extract` gives, and nonlinearity, asymmetry and cycle variation by the other definitions in use.
+
+    Labels, A, beta, alpha and the asymmetric ratio are those of the levels that pulses made (`Trains.settled`).
+    """
     run = trains(columns)
-    figures = {sign: _by_definition(run.means(sign), name) for sign, name in BRANCHES.items()}
+    figures = {sign: _by_definition(run, sign) for sign in BRANCHES}
     found = [item for sign in BRANCHES for item in figures[sign]]
-    found.append(
-        plasticity.over_cycles([_of_pair(pair, plasticity.asymmetric_ratio) for pair in run.cycles], (0.0, np.inf))
-    )
+    pairs = zip(*(run.settled(sign) for sign in BRANCHES), strict=True)
+    ratios = [plasticity.asymmetric_ratio(*pair) if all(part.size for part in pair) else None for pair in pairs]
+    found.append(run.said(plasticity.over_cycles(ratios, (0.0, np.inf))))
     found.append(plasticity.label_difference(figures[1][0], figures[-1][0]))
     return [*extract(columns), *(replace(item, excluded=run.left_out) for item in found if item is not None)]
 
@@ -111,7 +134,7 @@ def per_cycle(columns: Rows) -> list[Series]:
     run = trains(columns)
     if not run.cycles:
         return []
-    return [item for sign, name in BRANCHES.items() for item in _series(run.means(sign), name, run.left_out)]
+    return [item for sign in BRANCHES for item in _series(run, sign)]
 
 
 def _whole(columns: Rows) -> int:
@@ -165,12 +188,14 @@ def _over(
     return plasticity.over_cycles([figure(values, name) for values in branches], within)
 
 
-def _by_definition(branches: list[FloatArray], name: str) -> list[Extracted | None]:
+def _by_definition(run: Trains, sign: int) -> list[Extracted | None]:
     """Nonlinearity of one branch by the laws others fit, NeuroSim's label first, and how it varies from cycle to cycle."""
+    branches, name = run.settled(sign), BRANCHES[sign]
     if not branches:
         return [None]
-    label, *others = map(plasticity.over_cycles, zip(*(_laws(values, name) for values in branches), strict=True))
-    varied = plasticity.cycle_variation([values for values in branches if values.size], name)
+    found = [plasticity.over_cycles(items) for items in zip(*(_laws(values, name) for values in branches), strict=True)]
+    label, *others = map(run.said, found) if sign == 1 else found
+    varied = plasticity.cycle_variation([values for values in run.means(sign) if values.size], name)
     return [label, plasticity_curves.neurosim_a(label, name), *others, varied]
 
 
@@ -186,14 +211,16 @@ def _laws(values: FloatArray, name: str) -> list[Extracted | None]:
     ]
 
 
-def _series(branches: list[FloatArray], name: str, left_out: int) -> list[Series]:
+def _series(run: Trains, sign: int) -> list[Series]:
     """One number for each cycle, NaN where it has none: the last level, and figures of the branch."""
+    branches, name, left_out = run.means(sign), BRANCHES[sign], run.left_out
     cycles = np.arange(1, len(branches) + 1)
     last = np.array([values[-1] if values.size else np.nan for values in branches])
     words = f"conductance after the last pulse of {name}"
     found = [Series(f"G after {name}", "S", cycles, last, np.zeros(cycles.size, bool), words, excluded=left_out)]
     for figure in (plasticity_curves.label, plasticity.linearity, plasticity.dynamic_range):
-        items = [figure(values, name) for values in branches]
+        used = run.settled(sign) if figure is plasticity_curves.label else branches
+        items = [figure(values, name) for values in used]
         first = next((item for item in items if item is not None), None)
         if first is not None:
             values = np.array([np.nan if item is None else item.value for item in items])

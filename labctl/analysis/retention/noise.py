@@ -22,6 +22,8 @@ VISITS = (
     3  #: to each level, from which jumps to and fro are telegraph noise and not a drift from one to the other: guess
 )
 HIGH = 4.0  #: standard deviations of the noise from read to read that levels are apart: guess
+#: standard deviations of the noise from read to read that a level is wide at most, unless others are far from it: guess
+WIDE = 1.5
 NEAR = 0.25  #: share of the distance of two levels within which a read is in one of them: guess
 SUDDEN = 0.5  #: share of the changes that are jumps, from which it is telegraph noise: guess
 STAY = 2.0  #: mean reads in a row in each level, from which jumps are telegraph noise and not single stray reads: guess
@@ -62,21 +64,18 @@ class Mixture:
 def levels(current: FloatArray, name: str) -> Extracted | None:
     """How many levels of the current can be told apart: 1 where none jumps; None below 50 reads.
 
-    Of the current less its trend (the least-squares line in the number and in its logarithm). Levels count where a
-    mixture of normal distributions with so many has the least Schwarz criterion, its neighbours are separate by Ashman's
-    D > 2 and by more than 4 standard deviations of the noise from read to read, the current goes to each 3 times or more
-    and stays for 2 reads or more on average, and most changes are jumps: at most one read lies on the way. A drift, a
-    random walk and flicker noise pass through all values and have no levels. The definition has the centres (A).
+    Of the current less its trend (`flattened`). Levels count where a mixture of normal distributions with so many has a
+    lesser Schwarz criterion than one with one, its neighbours are separate by Ashman's D > 2 and by more than 4
+    standard deviations of the noise from read to read and no wider than that noise, the current goes to each 3 times or
+    more and stays for 2 reads or more on average, and most changes are jumps: at most one read lies on the way. A
+    drift, a random walk and flicker noise pass through all values and have no levels. The definition has the centres
+    (A).
     """
     if current.size < LEAST_READS or np.ptp(current) == 0:
         return None
-    level = flattened(current)
-    mixtures = [mixture(level, count) for count in range(1, MOST_LEVELS + 1)]
-    best = min(mixtures, key=lambda item: item.bic)
+    best, jumps, against = min((_judged(level) for level in flattened(current)), key=lambda item: item[0].bic)
     chosen = int(best.centres.size)
-    jumps = _jumps(level, best.centres)
     words = f"levels of a mixture of normal distributions, up to {MOST_LEVELS}, less the trend; {current.size} reads"
-    against = _against(best, jumps, trends.scatter(level)) if chosen > 1 else []
     if chosen > 1 and not against:
         centres = ", ".join(f"{value:.4g}" for value in best.centres)
         words += (
@@ -84,18 +83,45 @@ def levels(current: FloatArray, name: str) -> Extracted | None:
             f" at least, {jumps.sudden:.0%} of the changes are jumps"
         )
     elif chosen > 1:
-        words += f"; {chosen} fit best, but do not count: {', '.join(against)}; the shape of the noise or a drift, no levels"
+        words += (
+            f"; {chosen} fit best, but do not count: {', '.join(against)}; the shape of the noise or a drift, no levels"
+        )
     found = 1 if against else chosen
     return Extracted(f"{name}: levels", float(found), "", math.nan, words, range(current.size))
 
 
-def flattened(current: FloatArray) -> FloatArray:
-    """The current (A) less what a line in the number of the read and in its logarithm takes up, about the same mean."""
-    number = np.arange(1, current.size + 1, dtype=np.float64)
+def flattened(current: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """The current (A) less its trend, about the same mean: a line in the number of the read and in its logarithm.
+
+    Fitted to the current, and to the current without its jumps, which bend the line of the first where they are large.
+    Jumps are steps of more than 4 standard deviations, at least half of which is left between the medians of three reads
+    before and behind, so that stray reads are none.
+    """
+    steps = np.diff(current)
+    padded = np.concatenate([np.repeat(current[:1], 2), current, np.repeat(current[-1:], 2)])
+    medians = np.median(np.lib.stride_tricks.sliding_window_view(padded, 3), axis=1)  # of reads k - 2 to k
+    apart = np.abs(medians[3:] - medians[:-3])
+    jump = (np.abs(steps) > HIGH * math.sqrt(2.0) * trends.scatter(current)) & (2.0 * apart >= np.abs(steps))
+    path = np.concatenate([[0.0], np.cumsum(np.where(jump, 0.0, steps))])
+    return current - _trend(current), current - _trend(path)
+
+
+def _trend(values: FloatArray) -> FloatArray:
+    """The least-squares line of values in their number and its logarithm, about 0, shape (n,)."""
+    number = np.arange(1, values.size + 1, dtype=np.float64)
     design = np.column_stack([np.ones(number.size), number / number.size, np.log(number)])
-    mean = float(current.mean())
-    coefficients = np.linalg.lstsq(design, (current - mean) / np.ptp(current), rcond=None)[0]
-    return np.asarray(current - np.ptp(current) * (design @ coefficients))
+    scale = float(np.ptp(values)) or 1.0
+    line = scale * (design @ np.linalg.lstsq(design, (values - values.mean()) / scale, rcond=None)[0])
+    return np.asarray(line - line.mean())
+
+
+def _judged(level: FloatArray) -> tuple[Mixture, Jumps, list[str]]:
+    """The mixture with the least criterion among those that nothing speaks against, else among all; and what does."""
+    noise = trends.scatter(level)
+    one, *more = [mixture(level, count) for count in range(1, MOST_LEVELS + 1)]
+    several = [(item, jumps := _jumps(level, item.centres), _against(item, jumps, noise)) for item in more]
+    better = sorted((item for item in several if item[0].bic < one.bic), key=lambda item: item[0].bic)
+    return min(better, key=lambda item: bool(item[2]), default=(one, ONE, []))
 
 
 @dataclass(frozen=True)
@@ -109,12 +135,21 @@ class Jumps:
     sudden: float
 
 
+ONE = Jumps(math.inf, 1, 0.0)  #: of one level
+
+
 def _against(found: Mixture, jumps: Jumps, noise: float) -> list[str]:
     """What speaks against levels, in words; noise: standard deviation from read to read (A)."""
     apart = _separation(found)
     high = float(np.diff(found.centres).min()) / noise if noise > 0 else math.inf
     said = [f"Ashman's D {apart:.2g} ({SEPARATE:g} needed)"] if apart <= SEPARATE else []
     said += [f"{high:.2g} standard deviations of the noise apart ({HIGH:g})"] if high <= HIGH else []
+    wide, most = float(found.widths.max()), max(WIDE * noise, high * noise / 8.0)  # an eighth of their distance: guess
+    said += (
+        [f"a level {wide / noise:.2g} standard deviations of the noise wide ({most / noise:.2g})"]
+        if wide > most
+        else []
+    )
     said += [f"{jumps.stay:.2g} reads in a row ({STAY:g})"] if jumps.stay < STAY else []
     said += [f"{jumps.visits} visits ({VISITS})"] if jumps.visits < VISITS else []
     said += [f"{jumps.sudden:.0%} of the changes are jumps ({SUDDEN:.0%})"] if jumps.sudden < SUDDEN else []
@@ -169,4 +204,6 @@ def _jumps(values: FloatArray, centres: FloatArray) -> Jumps:
     stays = np.diff(np.append(starts, values.size))
     of = place[starts]
     each = [stays[of == level] for level in range(centres.size)]
-    return Jumps(min(float(part.mean()) if part.size else 0.0 for part in each), min(part.size for part in each), sudden)
+    return Jumps(
+        min(float(part.mean()) if part.size else 0.0 for part in each), min(part.size for part in each), sudden
+    )

@@ -73,7 +73,7 @@ def drift(times: FloatArray, current: FloatArray, name: str, excluded: int = 0) 
 
 
 def _with_step(t: FloatArray, y: FloatArray, interval: intervals.Interval) -> intervals.Interval:
-    """The interval of a slope, widened where one step explains more than a line: also that of the line with the step taken out."""
+    """The interval of a slope, widened where one step explains more than a line by that of the line without the step."""
     found = trends.step(t, y)
     other = None if found is None else trends.trend(t, y, found[0])
     if other is None:
@@ -183,7 +183,9 @@ def _extrapolated(found: Extracted, first: float, last: float, factor: float, ex
         words = f"{why}; not before the bound, at 95 %; {words}{_beyond(min(earliest, limit), last)}"
         if earliest > limit:
             words += f"; at least {FURTHEST:g} times the age of the last read, more is not claimed"
-        return Extracted(found.name, math.nan, "s", math.nan, words, found.rows, (min(earliest, limit), math.inf), excluded)
+        return Extracted(
+            found.name, math.nan, "s", math.nan, words, found.rows, (min(earliest, limit), math.inf), excluded
+        )
     latest = _reached(first, factor, min(abs(low), abs(high)))
     relative = math.log(factor) / found.value**2 * found.uncertainty
     error = value * relative if relative < LARGEST else math.nan

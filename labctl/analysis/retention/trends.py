@@ -84,10 +84,11 @@ class Trend:
 def trend(times: FloatArray, y: FloatArray, step: float | None = None) -> Trend | None:
     """The line of y against ln t; times: shape (n,), above 0, rising; y: finite. None for fewer than 5 or for one time.
 
-    step: a time (s) at and after which y is offset by a number that is fitted, too. More than 60 values are averaged in bins of equal width in ln t first. The noise may be correlated in t (one
-    correlation time, or flicker noise: all of them) or in ln t. Intervals cover (tested at 93 % or more) for white,
-    exponentially correlated, telegraph and 1/f noise; for noise that has no mean they fall short: of a random walk in t
-    they cover 90 %, in ln t 77 %; where one step is all there is see `stepped`.
+    step: a time (s) at and after which y is offset by a number that is fitted, too. More than 60 values are
+    averaged in bins of equal width in ln t first. The noise may be correlated in t (one correlation time, or
+    flicker noise: all of them) or in ln t. Intervals cover (tested at 93 % or more) for white, exponentially
+    correlated, telegraph and 1/f noise; for noise that has no mean they fall short: of a random walk in t they
+    cover 90 %, in ln t 77 %; where one step is all there is see `stepped`.
     """
     if times.size < LEAST_POINTS or not times[-1] > times[0]:
         return None

@@ -41,8 +41,11 @@ def mean(values: FloatArray) -> tuple[float, float, Interval]:
     return value, error, (value - half, value + half)
 
 
-def quantile(values: FloatArray, share: float = 0.5) -> Interval:
-    """The interval of a quantile from order statistics, whatever the distribution; values: independent, all finite.
+def quantile(values: FloatArray, share: float = 0.5, worth: float = math.inf) -> Interval:
+    """The interval of a quantile from order statistics, whatever the distribution; values: all finite.
+
+    worth: how many independent values they are worth (`residuals.effective`), all of them by default; of fewer, the ranks
+    are those of so many, spread over the values.
 
     From the binomial distribution of how many lie below (David and Nagaraja, Order Statistics, 3rd ed., 7.1). Few
     values leave an end infinite: the median is bounded on both sides by 6 or more.
@@ -52,11 +55,24 @@ def quantile(values: FloatArray, share: float = 0.5) -> Interval:
     count = values.size
     if count == 0:
         return UNKNOWN
+    if worth < count:
+        return _thinned(np.sort(values), share, max(int(worth), 1))
     below = stats.binom(count, share)
     lower = int(below.ppf(TAIL))  # the least k with P(K <= k) >= 2.5 %: k values are below in at least that share
     upper = int(below.ppf(1.0 - TAIL)) + 1
     padded = np.concatenate([[-math.inf], np.sort(values), [math.inf]])
     return float(padded[lower]), float(padded[min(upper, count + 1)])
+
+
+def _thinned(ordered: FloatArray, share: float, worth: int) -> Interval:
+    """`quantile` of values in rising order that are worth fewer: ranks k of them stand for shares k / (worth + 1)."""
+    from scipy import stats
+
+    below = stats.binom(worth, share)
+    lower, upper = int(below.ppf(TAIL)), int(below.ppf(1.0 - TAIL)) + 1
+    low = -math.inf if lower < 1 else float(np.quantile(ordered, lower / (worth + 1)))
+    high = math.inf if upper > worth else float(np.quantile(ordered, upper / (worth + 1)))
+    return low, high
 
 
 def share(hits: int, count: int) -> Interval:

@@ -12,7 +12,12 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from labctl.analysis.statistics import intervals
 from labctl.contracts import FloatArray, Series
+
+#: of the standard deviation, up to which a step is fine: grouping adds a 12th of its square to the variance (W. F. Sheppard,
+#: Proc. Lond. Math. Soc. 29, 353 (1898)), to sigma then 1 %
+FINE = 0.5
 
 
 @dataclass(frozen=True)
@@ -74,9 +79,12 @@ class Sample:
     def words(self) -> str:
         """How many values, what is censored or left out, for a definition: "50 values, 3 of them only bounds"."""
         parts = [f"{len(self)} value{'' if len(self) == 1 else 's'}"]
-        bounds = int(np.count_nonzero(~self.known))
+        steps = int(np.count_nonzero(~self.known & np.isfinite(self.lower) & np.isfinite(self.upper)))
+        bounds = int(np.count_nonzero(~self.known)) - steps
         if bounds:
             parts.append(f"{bounds} of them only bounds")
+        if steps:
+            parts.append(f"{steps} of them known to a step only")
         if self.missing:
             parts.append(f"{self.missing} more are no numbers")
         if self.mirrored:
@@ -109,9 +117,27 @@ def sample(
 
 
 def of_series(series: Series) -> Sample:
-    """The values of a series over the cycles or cells of a run, censored ones as bounds."""
-    found = sample(series.values, series.censored, name=series.name, unit=series.unit)
-    return Sample(found.lower, found.upper, found.name, found.unit, found.mirrored, series.excluded, found.missing)
+    """The values of a series over the cycles or cells of a run, censored ones as bounds.
+
+    Values known to a step only are taken in its middle where the steps are fine (`FINE`), so that they count as known, and
+    where they are too few for a fit to state intervals; else as lying anywhere in it.
+    """
+    low, high = _ends(series)
+    below, above = (sample(end, series.censored, name=series.name, unit=series.unit) for end in (low, high))
+    lower, upper = np.minimum(below.lower, above.lower), np.maximum(below.upper, above.upper)
+    return Sample(lower, upper, series.name, series.unit, below.mirrored, series.excluded, below.missing)
+
+
+def _ends(series: Series) -> tuple[FloatArray, FloatArray]:
+    """Both ends of what each value is taken for, shape (n,) each; equal for one that counts as known."""
+    if series.lower is None or series.upper is None:
+        return series.values, series.values
+    middle, width = 0.5 * (series.lower + series.upper), series.upper - series.lower
+    known = np.isfinite(middle) & ~series.censored
+    few = np.count_nonzero(known) < intervals.LEAST_EVENTS
+    if few or width[known].max() <= FINE * float(np.std(middle[known])):
+        return middle, middle
+    return series.lower, series.upper
 
 
 def between(lower: ArrayLike, upper: ArrayLike, name: str = "", unit: str = "") -> Sample:

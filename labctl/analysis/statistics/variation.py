@@ -22,7 +22,7 @@ from labctl.contracts import Extracted, FloatArray
 #: values, or cells, from which their tails are looked at: guess; a kurtosis of fewer says nothing
 LEAST_TAILS = 20
 HEAVY = 1.0  #: excess kurtosis from which it is said not to be normal: guess; 0 of a normal distribution
-WIDE = 3.0  #: greatest over least magnitude beyond which logarithms are taken: guess
+FACTOR, SPREAD = 3.0, 0.3  #: greatest over smallest value, and sigma of ln, from which logarithms are taken: guesses
 MODEL = "one-way random effects, normal within and among cells"
 
 
@@ -211,9 +211,15 @@ def mean_over_cells(values: FloatArray, cells: ArrayLike, name: str, unit: str =
     return Extracted(f"{name}, mean over cells", value, unit, error, words, interval=interval)
 
 
-def suits_logarithm(values: FloatArray) -> bool:
-    """Whether a quantity is better taken by its logarithm: all of one sign, and spread over more than a factor 3 (guess)."""
-    found = values[np.isfinite(values)]
-    if found.size == 0 or not (np.all(found > 0) or np.all(found < 0)):
+def suits_logarithm(values: ArrayLike) -> bool:
+    """Whether values, shape (n,), are better taken by their logarithms: all of one sign, none 0, and spread over a factor.
+
+    A spread of more than a factor 3 from the least to the greatest, or a standard deviation of ln above 0.3 (guesses: below,
+    a normal and a lognormal distribution hardly differ). What is no number does not count; False for fewer than 2 values.
+    """
+    found = np.asarray(values, dtype=np.float64)
+    found = found[np.isfinite(found)]
+    if found.size < 2 or not (np.all(found > 0) or np.all(found < 0)):
         return False
-    return bool(np.abs(found).max() > WIDE * np.abs(found).min())
+    size = np.abs(found)
+    return bool(size.max() > FACTOR * size.min() or np.std(np.log(size), ddof=1) > SPREAD)

@@ -6,7 +6,8 @@ whole. The functions of `steps` take plain arrays. `split` cuts a plain list of 
 """
 
 from labctl.analysis.switching.half import HalfLoop
-from labctl.analysis.switching.many import HalfLoops, forming, forming_series
+from labctl.analysis.switching.many import HalfLoops, forming, forming_series, switching_off, switching_on
+from labctl.analysis.switching.onset import largest_step
 from labctl.analysis.switching.run import LoopRun, of_tables
 from labctl.analysis.switching.steps import (
     FLOOR,
@@ -33,9 +34,12 @@ __all__ = [
     "forming",
     "forming_series",
     "hold_voltage",
+    "largest_step",
     "of_tables",
     "over_cycles",
     "read_resistance",
     "reset_voltage",
+    "switching_off",
+    "switching_on",
     "threshold_voltage",
 ]

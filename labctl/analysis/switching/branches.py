@@ -8,6 +8,7 @@ Intervals are at 95 % for white noise, found from the scatter of the curve itsel
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy as np
 from labctl.analysis.methods import method
 from labctl.analysis.switching import steps
 from labctl.analysis.switching.half import HalfLoop, scatter, smooth
-from labctl.analysis.switching.lines import Crossing, crossing, flat_top
+from labctl.analysis.switching.lines import Crossing, crossing, featureless, flat_top
 from labctl.contracts import Extracted, FloatArray
 from labctl.quantities import show
 
@@ -36,7 +37,7 @@ def set_half_closing(half: HalfLoop, name: str = "V_set") -> Extracted | None:
 
     Beyond the voltage where the two ways lie farthest apart, log10 of their ratio falls to half of that. At a jump that is
     its middle; a gradual cell needs no jump. None where the loop is not open, or its opening narrows all the way from small
-    voltages (less than `PLATEAU`): that is a nonlinear off state, not the switching.
+    voltages (less than `PLATEAU`) and does not end in a jump: that is a nonlinear off state, not the switching.
     """
     return _half_closing(half, name, 1) if half.openness > 0 else None
 
@@ -75,14 +76,20 @@ def hold_half_closing(half: HalfLoop, name: str = "V_hold") -> Extracted | None:
 def largest_ratio(half: HalfLoop, name: str = "V_set") -> Extracted | None:
     """The level (V) at which the two ways lie farthest apart: where a set begins, on a curve without a jump.
 
-    The maximum may be flat: uncertainty is the extent of the rows within two standard deviations of it, over sqrt(12).
+    The maximum may be flat: uncertainty is the extent of the rows within two standard deviations of it, over sqrt(12). None
+    where the ratio is flat within its noise over most of the way to the switch (both states ohmic): the greatest is chance.
     """
     volts, ratio = half.opening[0], smooth(half.opening[1], half.width)
     if half.openness <= 0:
         return None
-    at = int(np.argmax(ratio))
-    error = 2.0 * scatter(half.opening[1]) / math.sqrt(half.width)
-    level, extent = flat_top(volts, ratio, at, error)
+    first, noise = (
+        half.width // 2,
+        scatter(half.opening[1]) / math.sqrt(half.width),
+    )  # before that the mean is of fewer rows
+    at = first + int(np.argmax(ratio[first:]))
+    if featureless(ratio[first:], noise):
+        return None
+    level, extent = flat_top(volts, ratio, at, 2.0 * noise)
     words = "level at which |I| back over |I| out is greatest"
     return _found(half, name, math.copysign(level, half.peak), "V", extent / math.sqrt(12), words)
 
@@ -184,14 +191,35 @@ def _half_closing(half: HalfLoop, name: str, sign: int) -> Extracted | None:
     volts, ratio = half.opening[0], smooth(sign * half.opening[1], half.width)
     top = int(np.argmax(ratio))
     found, narrowed = (crossing(volts[top:], ratio[top:], share * float(ratio[top])) for share in (0.5, 0.8))
-    if found is None or narrowed is None or narrowed[0] < PLATEAU * found[0]:
+    if found is None or narrowed is None:
+        return None
+    if narrowed[0] < PLATEAU * found[0] and not _at_jump(half, found[0], sign):
         return None
     sharp = _sharp(half, ratio, found[0])
     found = crossing(volts[top:], sharp[top:], float(ratio[top]) / 2)
     words = (
         "voltage beyond the widest opening at which log10 of |I| on one way over the other's has fallen to half of it"
     )
-    return _at_crossing(half, found, name, words)
+    item = _at_crossing(half, found, name, words)
+    return (
+        _within_step(half, item) if item is not None and found is not None and _at_jump(half, found[0], sign) else item
+    )
+
+
+def _within_step(half: HalfLoop, item: Extracted) -> Extracted:
+    """The same with an interval that holds the whole step, for the cell jumped anywhere within it."""
+    ends = half.level[half.risen]
+    low, high = min(item.interval[0], float(ends.min())), max(item.interval[1], float(ends.max()))
+    return replace(item, interval=(low, high))
+
+
+def _at_jump(half: HalfLoop, about: float, sign: int) -> bool:
+    """Whether the voltage `about` (V, magnitude) of an averaged curve is that of the step up of a set (sign 1)."""
+    if sign < 0 or half.rise[1] < steps.LEAST_STEP:
+        return False
+    low, high = np.abs(half.level[half.risen])
+    reach = half.width * (high - low)
+    return bool(low - reach <= about <= high + reach)
 
 
 def _sharp(half: HalfLoop, ratio: FloatArray, about: float) -> FloatArray:

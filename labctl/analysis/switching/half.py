@@ -3,8 +3,8 @@
 What counts as switching is decided here, the same for all definitions: a step of the current, or a loop that is open. It is
 open where the way back carries more current than the way out (the cell was set) or less (it was reset), by more than the noise.
 Nonlinear conduction without memory is neither, however coarse its levels: a step counts where the other way makes none between
-the same levels. (A cell that falls back within the step it switched on in is not told from one without memory.) The charging current of a capacitance opens a loop, too, and looks like a reset
-in both polarities; sweep more slowly to tell.
+the same levels. (A cell that falls back within the step it switched on in is not told from one without memory.) The charging
+current of a capacitance opens a loop, too, and looks like a reset in both polarities; sweep more slowly to tell.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ SIGNIFICANT = 4.0  #: standard errors of that mean: guess, one false loop in 10 
 QUIET = (
     0.1  #: share of the rows of a way, those at the smallest voltages, whose scatter is the floor; at least 8: guess
 )
-SHARE_OF_STEP = 0.5  #: of a step, by how much both ways come together or apart at it: guess; 1 at a switch, 0 without memory
+SHARE_OF_STEP = (
+    0.5  #: of a step, by how much both ways come together or apart at it: guess; 1 at a switch, 0 without memory
+)
 _NORMAL = 1.4826  #: standard deviation over median magnitude of a normal distribution
 _SECOND = math.sqrt(6.0)  #: what a second difference multiplies white noise by
 _SMOOTH = 0.05  #: of the rows of the way out that a curve without a jump is averaged over: guess
@@ -40,8 +42,9 @@ class HalfLoop:
     """The rows of one half loop in the order measured; a ramp without a way back is one, too.
 
     level: shape (n,), V, programmed; voltage, current: V and A, measured; status: flags; compliance: A, NaN where unknown
-    (needed only where there is no status); flagged: whether the status tells which rows the compliance made. Rows that say nothing of the cell (`reads.usable`) count nowhere. Currents below
-    `floor` (A) count as `floor`: 3 standard deviations of the scatter at small voltage, at least `steps.FLOOR`.
+    (needed only where there is no status); flagged: whether the status tells which rows the compliance made. Rows that say
+    nothing of the cell (`reads.usable`) count nowhere. Currents below `floor` (A) count as `floor`: 3 standard deviations of
+    the scatter at small voltage, at least `steps.FLOOR`.
     """
 
     level: FloatArray
@@ -188,16 +191,29 @@ class HalfLoop:
         """Which steps between neighbours of one way (`rows`) are no trend of the curve, shape (n - 1,).
 
         sizes: decades, above 0 in the direction looked for. Where the other way is (`others`, by rising |level|) the two must
-        come together or apart there, by half of the step; elsewhere it must stand out from the steps beside it.
+        come together or apart there by this way's step, or half of it; elsewhere, and where the other way is at the floor, it
+        must stand out from the steps beside it.
         """
         apart = sizes - steps.trend(sizes) >= steps.LEAST_STEP
         volts, amperes = _rising(np.abs(self.level[others]), self.decades[others])
         if volts.size < 3:
             return apart
         level, mine = np.abs(self.level[rows]), self.decades[rows]
-        change = np.abs(np.diff(mine - np.interp(level, volts, amperes)))
-        passed = (level >= volts[0]) & (level <= volts[-1])
-        return np.where(passed[1:] & passed[:-1], change >= SHARE_OF_STEP * sizes, apart)
+        change = np.abs(np.diff(mine)) - np.abs(np.diff(np.interp(level, volts, amperes)))
+        there = np.interp(level, volts, amperes, left=-math.inf, right=-math.inf)
+        told = np.isfinite(there[1:]) & np.isfinite(there[:-1])
+        floor = np.maximum(there[1:], there[:-1]) <= math.log10(self.floor)
+        return np.where(told, (change >= SHARE_OF_STEP * sizes) & (apart | ~floor), apart)
+
+    @property
+    def risen(self) -> Rows:
+        """The rows before and after the largest step up."""
+        return self.out[self.rise[0] :][:2]
+
+    @property
+    def fallen(self) -> Rows:
+        """The rows before and after the largest step down of the way back."""
+        return self.back[self.fall[0] :][:2]
 
     @cached_property
     def sets(self) -> bool:
@@ -217,8 +233,11 @@ class HalfLoop:
 
     @cached_property
     def resets(self) -> bool:
-        """Whether the cell switches off, on the way out: the way back is below, and there is no step up."""
-        return self.openness < 0 and self.rise[1] < steps.LEAST_STEP
+        """Whether the cell switches off, on the way out: the way back is below.
+
+        It may switch on before, in the same half loop, where a threshold switch (a selector) is in series with a memory.
+        """
+        return self.openness < 0
 
     @cached_property
     def width(self) -> int:

@@ -8,6 +8,10 @@ import numpy as np
 
 from labctl.contracts import FloatArray
 
+#: standard deviations within which a row may be the greatest by chance: guess, of some hundred rows one lies 3 up
+CHANCE = 4.0
+FLAT = 0.5  #: share of the rows up to the end of a flat top from which it is none: guess
+
 
 @dataclass(frozen=True, slots=True)
 class Crossing:
@@ -32,6 +36,15 @@ def crossing(x: FloatArray, y: FloatArray, value: float) -> tuple[float, float, 
     low, high = max(at - 1, 0), min(at + 2, x.size - 1)
     slope = max(abs(y[high] - y[low]) / (x[high] - x[low]), abs(y[at + 1] - y[at]) / (x[at + 1] - x[at]) / 2)
     return float(x[at] + share * (x[at + 1] - x[at])), float(slope), float(x[at + 1] - x[at])
+
+
+def featureless(values: FloatArray, noise: float) -> bool:
+    """Whether most rows up to the last that may be the greatest by chance may be it, too: a curve without a top.
+
+    values: shape (n,), by rising voltage; noise: standard deviation of a value.
+    """
+    near = values >= values.max() - CHANCE * noise
+    return float(near[: int(np.flatnonzero(near)[-1]) + 1].mean()) > FLAT
 
 
 def flat_top(volts: FloatArray, values: FloatArray, at: int, error: float) -> tuple[float, float]:

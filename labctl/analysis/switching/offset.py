@@ -15,7 +15,7 @@ import numpy as np
 from labctl.analysis.methods import method
 from labctl.analysis.switching import steps
 from labctl.analysis.switching.half import HalfLoop, scatter, smooth
-from labctl.analysis.switching.lines import flat_top
+from labctl.analysis.switching.lines import featureless, flat_top
 from labctl.contracts import Extracted, FloatArray
 from labctl.quantities import show
 
@@ -56,17 +56,21 @@ def max_current(half: HalfLoop, name: str = "V_reset") -> Extracted | None:
 def max_conductance(half: HalfLoop, name: str = "V_reset") -> Extracted | None:
     """The level (V) of the greatest |I/V| on the way out: where a gradual reset begins, though its current may still grow.
 
-    Definition of labctl's own. None where the conductance still grows at the turn. On a flat top as `max_current`.
+    Definition of labctl's own. None where the conductance still grows at the turn, or is flat within its noise over most of
+    the way (an ohmic on state): its greatest value is then a matter of chance. On a flat top as `max_current`.
     """
     rows = half.free
     if not half.resets or rows.size < 3:
         return None
     volts, siemens = np.abs(half.level[rows]), np.abs(half.current[rows] / half.level[rows])
-    means = smooth(siemens, half.width)
-    at = int(np.argmax(means))
+    means, first = smooth(siemens, half.width), half.width // 2  # before that the mean is of fewer rows
+    at = first + int(np.argmax(means[first:]))
     if at == rows.size - 1 or half.limited[max(rows[at] - 1, 0) : rows[at] + 2].any():
         return None
-    level, extent = flat_top(volts, means, at, 2.0 * scatter(siemens) / math.sqrt(half.width))
+    noise = scatter(siemens[means >= 0.5 * means[at]]) / math.sqrt(half.width)  # of the on state only
+    if featureless(means[first:], noise):
+        return None
+    level, extent = flat_top(volts, means, at, 2.0 * noise)
     words, value = "level of the greatest |I/V| on the way out", math.copysign(level, half.peak)
     return Extracted(name, value, "V", extent / math.sqrt(12), words, (int(rows[at]),), excluded=_excluded(half))
 
@@ -109,8 +113,9 @@ def hold_drop(half: HalfLoop, name: str = "V_hold") -> Extracted | None:
     """
     if not half.sets or half.fall[1] < steps.LEAST_STEP:
         return None
-    found = steps.hold_voltage(half.level, half.voltage, half.clean, half.floor)
-    return found and replace(found, name=name, excluded=half.excluded)
+    pair = half.fallen
+    found = steps.hold_voltage(half.level[pair], half.voltage[pair], half.clean[pair], half.floor)
+    return found and replace(found, name=name, rows=tuple(pair.tolist()), excluded=half.excluded)
 
 
 @method("V_hold/current-threshold")

@@ -28,8 +28,9 @@ def largest_step(half: HalfLoop, name: str = NAME) -> Extracted | None:
     """The level (V) of the largest step up of the conductance: `steps.threshold_voltage` of sound rows above the scatter."""
     if half.rise[1] < steps.LEAST_STEP:
         return None
-    found = steps.threshold_voltage(half.level, half.clean, name, half.floor)
-    return found and replace(found, excluded=half.excluded)
+    pair = half.risen
+    found = steps.threshold_voltage(half.level[pair], half.clean[pair], name, half.floor)
+    return found and replace(found, rows=tuple(pair.tolist()), excluded=half.excluded)
 
 
 @method("V_set/steepest-log-slope")
@@ -89,15 +90,15 @@ def current_threshold(half: HalfLoop, at: float, name: str = NAME) -> Extracted 
 
 
 def middle_current(half: HalfLoop) -> float:
-    """The current (A) halfway, in decades, between off and on state: where both ways lie farthest apart, or at the jump.
+    """The current (A) halfway, in decades, between off and on state: at the jump, or where both ways lie farthest apart.
 
     The default level of the current thresholds: a choice of labctl's own, stated with every result.
     """
     volts, out, back = half.ways
-    if volts.size:
-        at = int(np.argmax(back - out))
-        return float(10 ** ((out[at] + back[at]) / 2))
-    return float(10 ** half.decades[half.out[half.rise[0] : half.rise[0] + 2]].mean())
+    if half.rise[1] >= steps.LEAST_STEP or not volts.size:
+        return float(10 ** half.decades[half.risen].mean())
+    at = int(np.argmax(back - out))
+    return float(10 ** ((out[at] + back[at]) / 2))
 
 
 @method("V_set/compliance-onset")

@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TypeVar
 
 import numpy as np
@@ -23,16 +24,19 @@ from labctl.contracts import Extracted, Series
 
 Named = TypeVar("Named", Extracted, Series)
 SIDES = {1: "positive half", -1: "negative half"}
+NO_COMPLIANCE: Mapping[int, float] = MappingProxyType({})
 READS = {2: "R after the positive half loop", -2: "R after the negative half loop"}
 
 
 class LoopRun:
     """Takes the stretches of a run as the recipe of I-V loops stores it: segments 1 and -1 half loops, 2 and -2 reads after.
 
-    read, level: see `HalfLoops`. Half loops that were cut short are left out and counted in `cut_short`.
+    read, level: see `HalfLoops`; compliance: A, of the half loops of segment 1 and -1, where it is known; needed only where
+    the table has no status. Half loops that were cut short are left out and counted in `cut_short`.
     """
 
-    def __init__(self, read: float = 0.0, level: float = 0.0) -> None:
+    def __init__(self, read: float = 0.0, level: float = 0.0, compliance: Mapping[int, float] = NO_COMPLIANCE) -> None:
+        self.compliance = compliance
         self.sides = {side: HalfLoops(read, level) for side in SIDES}
         self.reads = {segment: Tally(log=True) for segment in READS}
         self.cut_short = 0
@@ -45,7 +49,7 @@ class LoopRun:
         elif segment in SIDES and not complete(stretch):
             self.cut_short += 1
         elif segment in SIDES:
-            self.sides[segment].add(cycle, HalfLoop.of(stretch))
+            self.sides[segment].add(cycle, HalfLoop.of(stretch, self.compliance.get(segment, math.nan)))
 
     def found(self) -> list[Extracted]:
         """Everything, definition beside definition; what both polarities show says which in its name."""
@@ -59,7 +63,8 @@ class LoopRun:
         return [*(item for item in self._apart(items) if not states or item.name[:3] not in ("LRS", "HRS")), *states]
 
     def _read(self, cycle: int, segment: int, stretch: Table) -> None:
-        sound = reads.usable(stretch["status"])
+        rows = len(stretch["voltage"])
+        sound = reads.usable(stretch["status"]) if "status" in stretch else np.ones(rows, bool)
         found = read_resistance(stretch["voltage"][sound], stretch["current"][sound], READS[segment])
         left = int(np.count_nonzero(~sound))
         self.reads[segment].add(cycle, found)
@@ -117,9 +122,11 @@ def window(lrs: float, hrs: float) -> Extracted | None:
     return Extracted("window", hrs / lrs, "", math.nan, "HRS over LRS, reads of the same cycle")
 
 
-def of_tables(tables: Iterable[Table], read: float = 0.0, level: float = 0.0) -> LoopRun:
-    """A run whose table comes in slices, in order; read, level: as of `HalfLoops`."""
-    run = LoopRun(read, level)
+def of_tables(
+    tables: Iterable[Table], read: float = 0.0, level: float = 0.0, compliance: Mapping[int, float] = NO_COMPLIANCE
+) -> LoopRun:
+    """A run whose table comes in slices, in order; read, level, compliance: as of `LoopRun`."""
+    run = LoopRun(read, level, compliance)
     for stretch in loops.joined(tables):
         run.add(stretch)
     return run

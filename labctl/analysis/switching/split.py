@@ -53,12 +53,13 @@ def numbered(voltage: FloatArray, zero: float | None = None) -> tuple[NDArray[np
 
 
 def table(voltage: FloatArray, current: FloatArray, zero: float | None = None) -> dict[str, NDArray[Any]]:
-    """The table of plain voltages and currents, shape (n,), V and A: level, voltage, current, status, cycle, segment."""
+    """The table of plain voltages and currents, shape (n,), V and A: level, voltage, current, cycle, segment.
+
+    No status: which rows the compliance made is not known.
+    """
     rows, cycle, segment = numbered(voltage, zero)
-    level, status = voltage[rows], np.zeros(rows.size, np.int64)
-    return {
-        "level": level, "voltage": level, "current": current[rows], "status": status, "cycle": cycle, "segment": segment,
-    }  # fmt: skip
+    level = voltage[rows]
+    return {"level": level, "voltage": level, "current": current[rows], "cycle": cycle, "segment": segment}
 
 
 def _once(size: FloatArray, start: int, stop: int) -> list[slice]:

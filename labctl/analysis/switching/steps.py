@@ -37,7 +37,10 @@ def threshold_voltage(
     """
     rows = _usable(level, current, away=True)
     at, step = largest(level, current, rows, floor)
-    return at_step_up(level, rows[at : at + 2], name) if step >= LEAST_STEP else None
+    if step < LEAST_STEP:
+        return None
+    definition = f"level at the largest step up of log10|I/V| away from 0 V (at least {LEAST_STEP} decades)"
+    return _at_step(name, level, level, rows[at : at + 2], 1, definition)
 
 
 @method("V_hold/largest-drop")
@@ -51,7 +54,10 @@ def hold_voltage(level: FloatArray, voltage: FloatArray, current: FloatArray, fl
     at, step = largest(level, current, rows, floor, down=True)
     if step < LEAST_STEP:
         return None
-    return at_drop(level, voltage, rows[at : at + 2])
+    definition = (
+        f"measured voltage before the largest drop of log10|I/V| on the way back (at least {LEAST_STEP} decades)"
+    )
+    return _at_step("V_hold", voltage, level, rows[at : at + 2], 0, definition)
 
 
 @method("V_reset/largest-drop")
@@ -149,18 +155,6 @@ def trend(sizes: FloatArray) -> FloatArray:
     padded = np.concatenate([[-np.inf] * 2, sizes, [-np.inf] * 2])
     beside = np.stack([padded[place : place + sizes.size] for place in (0, 1, 3, 4)])
     return np.asarray(np.maximum(np.sort(beside, axis=0)[-2], 0.0))
-
-
-def at_step_up(level: FloatArray, rows: Rows, name: str = "V_th") -> Extracted:
-    """The programmed voltage (V) of the second of two neighbouring `rows`, between which the cell switched on."""
-    words = f"level at the largest step up of log10|I/V| away from 0 V (at least {LEAST_STEP} decades)"
-    return _at_step(name, level, level, rows, 1, words)
-
-
-def at_drop(level: FloatArray, voltage: FloatArray, rows: Rows, name: str = "V_hold") -> Extracted:
-    """The measured voltage (V) of the first of two neighbouring `rows` of the way back, between which the cell switched off."""
-    words = f"measured voltage before the largest drop of log10|I/V| on the way back (at least {LEAST_STEP} decades)"
-    return _at_step(name, voltage, level, rows, 0, words)
 
 
 def _at_step(name: str, values: FloatArray, level: FloatArray, rows: Rows, which: int, definition: str) -> Extracted:

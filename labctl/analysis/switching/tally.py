@@ -13,6 +13,9 @@ from labctl.analysis.statistics import intervals
 from labctl.contracts import Extracted, FloatArray, Series
 
 LEAST_MEDIAN = 6  #: loops from which order statistics bound a median on both sides at 95 %
+LEAST_DECADES = 3  #: values from which a mean in decades has an interval; of two it spans all there is
+SELECTED = 0.05  #: share of loops that switched without a value by the definition, from which the others are a selection: guess
+WIDEST = 1.5  #: steps of the levels that an interval may span to be one of them: guess
 Ends = tuple[float, float]
 
 
@@ -39,14 +42,16 @@ class _Kept:
 class Tally:
     """Takes what single loops gave, in any number, and says mean, median, spread and series.
 
-    log: average in decades, for what spreads over some (resistances, ratios). Kept for a loop: its number, value, uncertainty
-    and the ends of its interval; 41 bytes.
+    log: average in decades, for what spreads over some (resistances, ratios). stepped: the interval of each loop is the step
+    of the levels it lies in, and the series says so. bounded: whether a mean has an interval, where all loops gave a value.
+    Kept for a loop: its number, value, uncertainty and the ends of its interval; 41 bytes.
     """
 
-    def __init__(self, log: bool = False) -> None:
-        self.log = log
+    def __init__(self, log: bool = False, stepped: bool = False, bounded: bool = True) -> None:
+        self.log, self.stepped, self.bounded = log, stepped, bounded
         self.first: Extracted | None = None
         self.excluded = 0
+        self.lost = 0  #: loops of which the definition should have said something, and does not
         self.newest = False  #: whether the loop taken last gave a value
         self._cycles = array("q")
         self._values, self._errors, self._low, self._high = (array("d") for _ in range(4))
@@ -60,6 +65,10 @@ class Tally:
         self.first = self.first or found
         self.excluded += found.excluded
         self._put(cycle, found.value, found.uncertainty, found.interval, math.isinf(found.interval[1]))
+
+    def beyond(self, place: int, bound: float) -> None:
+        """Say afterwards that it did not happen up to `bound` in the loop taken at `place`, from 0; NaN: no news of it."""
+        self._values[place], self._bounds[place] = bound, not math.isnan(bound)
 
     def _put(self, cycle: int, value: float, error: float, ends: Ends, bound: bool) -> None:
         for column, number in (
@@ -89,20 +98,24 @@ class Tally:
 
         uncertainty: standard deviation of a single loop among them (n - 1), with what a single loop leaves open in quadrature.
         interval: of the mean, Student's t, widened by what the levels leave open, which no number of loops averages out; for
-        one loop its own. Where every loop gave a bound, the mean of the bounds, without an upper end.
+        one loop its own; none where loops gave only a bound or were lost, for those that gave a value are then no fair sample.
+        Where every loop gave a bound, the mean of the bounds, without an upper end.
         """
         kept = self._kept()
         if self.first is None or kept.values.size == 0:
             return self._bound(kept.bounds)
         count, value = kept.values.size, float(kept.values.mean())
+        partial = kept.bounds.size > 0 or self._selected() or not self.bounded
         single = math.sqrt(float(np.nanmean(kept.errors**2))) if np.isfinite(kept.errors).any() else 0.0
         if count == 1:
             error = single if math.isfinite(kept.errors[0]) else math.nan
-            return self._said("mean", value, error, (value - kept.down[0], value + kept.up[0]), count)
+            ends = (value - kept.down[0], value + kept.up[0])
+            return self._said("mean", value, error, intervals.UNKNOWN if partial else ends, count)
+        partial = partial or (self.log and count < LEAST_DECADES)
         spread = float(kept.values.std(ddof=1))
         reach = intervals.student(count - 1) * spread / math.sqrt(count)
         ends = (value - reach - kept.opens(kept.down), value + reach + kept.opens(kept.up))
-        return self._said("mean", value, math.hypot(spread, single), ends, count)
+        return self._said("mean", value, math.hypot(spread, single), intervals.UNKNOWN if partial else ends, count)
 
     def median(self) -> Extracted | None:
         """Median of all loops, those that gave a bound counting as beyond it; None where it is such, or for fewer than 6 loops.
@@ -138,7 +151,9 @@ class Tally:
         values, bounds = self._arrays()
         cycles = np.frombuffer(self._cycles, dtype=np.int64).copy()
         first = self.first
-        return Series(name, first.unit, cycles, values.copy(), bounds, first.definition, first.method, self.excluded)
+        lower, upper = self._steps(values, bounds) if self.stepped else (None, None)
+        words = first.definition
+        return Series(name, first.unit, cycles, values.copy(), bounds, words, first.method, self.excluded, lower, upper)
 
     def by_cycle(self) -> dict[int, float]:
         """Values by the number of their loop, those that are bounds left out."""
@@ -146,6 +161,15 @@ class Tally:
         return {
             cycle: float(value) for cycle, value, bound in zip(self._cycles, values, bounds, strict=True) if not bound
         }
+
+    def _steps(self, values: FloatArray, bounds: NDArray[np.bool_]) -> tuple[FloatArray, FloatArray]:
+        """Both ends of the step that each value lies in, shape (n,) each; the value itself where that is not known.
+
+        So, too, where measured voltages lie farther apart than levels: in compliance they are not the ends of a step.
+        """
+        low, high, errors = (np.frombuffer(column) for column in (self._low, self._high, self._errors))
+        known = ~bounds & (high - low <= WIDEST * math.sqrt(12) * errors)  # False for NaN
+        return np.where(known, low, values), np.where(known, high, values)
 
     def _arrays(self) -> tuple[FloatArray, NDArray[np.bool_]]:
         if not self.total:
@@ -171,6 +195,22 @@ class Tally:
         value = float(bounds.mean())
         return self._said("mean of the bounds", value, math.nan, (value, math.inf), bounds.size)
 
+    def _partial(self, kind: str) -> str:
+        """What is to be said of loops that gave no value."""
+        bounds = int(np.count_nonzero(self._arrays()[1]))
+        if kind == "median":
+            return f", {bounds} of which gave only a bound" if bounds else ""
+        if "bounds" in kind:
+            return ""
+        words = f"; {bounds} more gave only a bound" if bounds else ""
+        words += f"; {self.lost} more switched, but not by this definition" if self._selected() else ""
+        if words and kind != "share":
+            return f"{words}; no interval: those that gave a value are no fair sample"
+        return words + ("" if self.bounded else "; no interval: an optimum need not be where the cell switches")
+
+    def _selected(self) -> bool:
+        return self.lost > SELECTED * (self.count + self.lost)
+
     def _said(self, kind: str, value: float, error: float, ends: Ends, count: int) -> Extracted:
         """A number over the loops, back from decades where the tally is logarithmic."""
         first = self.first
@@ -182,7 +222,5 @@ class Tally:
                 (10 ** ends[0], 10 ** ends[1]),
             )
             error *= value * math.log(10)
-        bounds = int(np.count_nonzero(self._arrays()[1]))
-        words = f"{first.definition}; {kind} of {count} of {self.total} loops"
-        words += f", {bounds} of which gave only a bound" if bounds and bounds < self.total else ""
+        words = f"{first.definition}; {kind} of {count} of {self.total} loops{self._partial(kind)}"
         return Extracted(first.name, value, first.unit, error, words, (), ends, self.excluded, first.method)

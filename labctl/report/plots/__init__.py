@@ -6,6 +6,7 @@
 from labctl.report.plots import style as style
 from labctl.report.plots.make import (
     CannotDraw,
+    able,
     best,
     block,
     command,
@@ -25,6 +26,7 @@ __all__ = [
     "Kind",
     "Options",
     "Picture",
+    "able",
     "best",
     "block",
     "command",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
 import shlex
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -15,7 +16,7 @@ import matplotlib as mpl
 
 import labctl
 from labctl import outputs
-from labctl.errors import UsageError
+from labctl.errors import LabctlError, UsageError
 from labctl.logs.lines import visible
 from labctl.report import document
 from labctl.report.plots import rows, style
@@ -75,14 +76,51 @@ def picture(
     with style.applied(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # a sample named in letters the font lacks
         made = Picture(size, title)
-        chosen.draw(made, runs, options or Options())
-        made.head(rows.title(runs))
+        with _drawing(runs, chosen.name):
+            chosen.draw(made, runs, options or Options())
+            made.head(rows.title(runs))
     made.about = {
         "Title": f"{chosen.name}: {rows.title(runs)}".replace(r"\$", "$"),
         "Source": ", ".join(f"run {visible(run.header.uuid)[:64]}" for run in runs),
         "Description": command(runs, chosen.name, options),
     }
     return made
+
+
+@contextlib.contextmanager
+def _drawing(runs: Sequence[Run], kind: str) -> Iterator[None]:
+    """Make whatever goes wrong while runs are drawn a CannotDraw that names them: their tables may be anybody's."""
+    try:
+        yield
+    except (LabctlError, MemoryError, OSError):
+        raise
+    except Exception as error:
+        names = ", ".join(map(_file, runs[:3])) + (" ..." if len(runs) > 3 else "")
+        words = f"{type(error).__name__}: {style.plain(error)}"
+        raise CannotDraw(
+            f"{names} can't be drawn as {kind}: its numbers are not what a picture can show ({words})"
+        ) from error
+
+
+def able(runs: Sequence[Run], kind: str = "") -> tuple[list[Run], list[str]]:
+    """Of several runs those that can be drawn as `kind` (as anything, by default), and in words why the others can't.
+
+    All are given back where none can, or there is one only: `picture` says why.
+    """
+    lacking = [_alone(run, kind) if len(runs) > 1 else "" for run in runs]
+    if all(lacking):
+        return list(runs), []
+    kept = [run for run, reason in zip(runs, lacking, strict=True) if not reason]
+    said = [f"left out: {_file(run)}: {reason}" for run, reason in zip(runs, lacking, strict=True) if reason]
+    return kept, said
+
+
+def _alone(run: Run, kind: str) -> str:
+    """What a run lacks to be drawn among others, "" for nothing."""
+    if not kind:
+        return "" if kinds_for(run) else f"it has nothing to draw: {len(run)} rows, {run.state}"
+    chosen = kind_named(kind)
+    return lacks(chosen, run) if chosen.together is None else rows.series(run)[1]  # one value of many is enough there
 
 
 def _check(kind: Kind, runs: Sequence[Run]) -> None:
@@ -164,7 +202,8 @@ def figure(
     name = kind or best(runs)
     drawn = picture(runs, name, size=size, title=False, options=options)
     heading = f"{kind_named(name).words}: {rows.title(runs)}".replace(r"\$", "$")
-    return block(drawn, heading, command(runs, name, options))
+    with _drawing(runs, name):
+        return block(drawn, heading, command(runs, name, options))
 
 
 def block(drawn: Picture, title: str, command: str, caption: str = "", alt: str = "") -> document.Figure:
@@ -194,11 +233,16 @@ def save(
     title: bool = True,
     options: Options | None = None,
 ) -> Saved:
-    """Draw `runs` into `path`: PNG, SVG or PDF by its ending; folders are made. Raises as `picture`, UsageError for others."""
+    """Draw `runs` into `path`: PNG, SVG or PDF by its ending; folders are made.
+
+    Raises as `picture`, UsageError for other endings and for a file that one of the runs is read from.
+    """
     ending = path.suffix.lower().removeprefix(".")
     if ending not in FORMATS:
         raise UsageError(f"{path} is no picture: give a name that ends in {', '.join('.' + name for name in FORMATS)}")
+    outputs.check_free(path, True, [run.path for run in runs if run.path])
     name = kind or best(runs)
     drawn = picture(runs, name, size=size, title=title, options=options)
-    made = render(drawn, ending)
+    with _drawing(runs, name):
+        made = render(drawn, ending)
     return Saved(outputs.write_whole(path, made), name, drawn.caption.replace(r"\$", "$"))

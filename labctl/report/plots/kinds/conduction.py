@@ -57,8 +57,9 @@ def draw_run(run: Run, axes: Any, picture: Picture | None = None) -> None:
     if chosen is None:
         return
     name, item = chosen
-    axes.plot(item.v, item.i, "o", ms=2.4, mfc="none", color=style.GREY, label="measured", zorder=2)
     ranked = [fit for fit in conduction.rank(item.v, item.i) if fit.possible]
+    label = "measured; no law follows it" if any(unfollowed(fit.remarks) for fit in ranked[:1]) else "measured"
+    axes.plot(item.v, item.i, "o", ms=2.4, mfc="none", color=style.GREY, label=label, zorder=2)
     for number, fit in enumerate(ranked[:MOST_LAWS]):
         look = {"color": style.colour(number), "ls": LINES[number], "lw": 1.2}
         v, i = law_curve(fit.law, item)
@@ -73,6 +74,11 @@ def draw_run(run: Run, axes: Any, picture: Picture | None = None) -> None:
         picture.note("Weight: how likely a law is the best of those compared, by AICc of ln|I|")
         for fit in ranked[:1]:
             picture.note("; ".join((f"{fit.law}: R² {fit.r_squared:.4f}", *fit.remarks)))
+
+
+def unfollowed(remarks: Sequence[str]) -> bool:
+    """Whether the ranking says of its best law that the curve does not follow it."""
+    return any(remark.startswith("no law follows") for remark in remarks)
 
 
 def law_curve(law: str, item: Branch) -> tuple[FloatArray, FloatArray]:

@@ -36,6 +36,8 @@ def lacks(run: Run) -> str:
         return reason
     if "pulse" in run.columns:
         return "its segments are branches of pulses, not set and reset"
+    if run.columns["cycle"].min() < 0:
+        return "it has cycles of negative number"
     found = states(run)
     if not any(np.isfinite(state.resistance).any() for state in found.values()):
         return "it has no usable read of a state"

@@ -90,13 +90,25 @@ def plane(v: FloatArray, i: FloatArray) -> tuple[FloatArray, FloatArray]:
     return 1.0 / v, np.log(i) - 2.0 * np.log(v)
 
 
+def doubt(slope: Slope) -> str:
+    """Why the branch is no straight line that falls, "" where it is one."""
+    x, y = (values[np.asarray(slope.found.rows, dtype=np.int64)] for values in plane(slope.branch.v, slope.branch.i))
+    share = float(np.corrcoef(x, y)[0, 1]) ** 2
+    if not share >= conduction.STRAIGHT_LINE:
+        return f"no straight line, R² {share:.2f}"
+    return "" if slope.found.interval[1] < 0 else "a slope of 0 is not ruled out"
+
+
 def draw_slope(axes: Any, slope: Slope, name: str, number: int) -> None:
-    """Draw the branch of the median slope, and its line over the rows it rests on."""
+    """Draw the branch of the median slope, and its line over the rows it rests on; no line where the branch is none."""
     x, y = plane(slope.branch.v, slope.branch.i)
     used = np.asarray(slope.found.rows, dtype=np.int64)
     offset = float(np.mean(y[used] - slope.found.value * x[used]))
-    near = x <= reach(slope)
-    axes.plot(x[near], y[near], ls="none", marker=style.marker(number), ms=2.4, mfc="none", color=style.colour(number))
+    near, doubtful = x <= reach(slope), doubt(slope)
+    look = {"ls": "none", "marker": style.marker(number), "ms": 2.4, "mfc": "none", "color": style.colour(number)}
+    axes.plot(x[near], y[near], **look, label=f"{name}{doubtful}" if doubtful else None)
+    if doubtful:
+        return
     ends = np.array([x[used].min(), x[used].max()])
     text = f"{name}slope {slope.found.value:.3g} V".replace("-", "−")
     axes.plot(
@@ -110,6 +122,8 @@ def _note(picture: Picture, name: str, total: int, slope: Slope) -> None:
     if slope.count > 1:
         ends = f"{slope.ends[0]:.3g} to {slope.ends[1]:.3g} V"
         text += f" in cycle {slope.branch.cycle}, the median of {slope.count} branches from {ends}"
+    if doubtful := doubt(slope):
+        text += f"; {doubtful}: no line is drawn"
     if slope.count < total:
         text += f"; {total - slope.count} of {total} branches have no falling line"
     picture.note(text)
