@@ -261,3 +261,11 @@ def test_values_over_decades_suit_the_logarithm() -> None:
     assert not variation.suits_logarithm([0.0, 100.0])
     assert not variation.suits_logarithm([5.0])
     assert not variation.suits_logarithm([])
+
+
+def test_the_median_of_values_within_steps_lies_within_theirs() -> None:
+    low = np.array([1.0, 1.0, 1.0, 1.0, 1.1, 1.1, 1.0, 0.9])
+    found = distributions.median(distributions.between(low, low + 0.1))
+    assert found is not None
+    assert found.value == pytest.approx(1.05)
+    assert found.interval == pytest.approx((0.9, 1.2))

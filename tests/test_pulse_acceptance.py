@@ -50,7 +50,7 @@ def printed_trains(folder: Path, scheme: str) -> dict[str, float]:
     assert len(lines) == 4
     found = figures("potentiation-depression", store.read(folder / f"{scheme}.h5"))
     for name, value, definition in lines:
-        assert found[name].definition.startswith(definition.removesuffix(" ..."))
+        assert found[name].definition.startswith(definition.removesuffix(" …"))
         assert len(definition) > 40, "stated, though cut to a line"
         assert float(value) == pytest.approx(found[name].value, rel=1e-3)
     return {name: float(value) for name, value, _ in lines}

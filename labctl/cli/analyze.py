@@ -130,14 +130,8 @@ def _left_out(item: Extracted) -> str:
 
 def _methods() -> Iterator[str]:
     """The mark of every method, and the first line of what it does."""
-    import importlib
-    import pkgutil
-
-    from labctl import analysis
     from labctl.analysis.methods import every
 
-    for module in pkgutil.walk_packages(analysis.__path__, "labctl.analysis."):
-        importlib.import_module(module.name)
     wide = max((len(item.mark) for item in every()), default=0)
     for item in every():
         yield f"{item.mark:<{wide}}  {item.words.partition(chr(10))[0]}"

@@ -35,7 +35,7 @@ def command(files: tuple[Path, ...], out: tuple[Path, ...], title: str, force: b
     for path in paths:
         if path.suffix.lower() not in ENDINGS:
             raise UsageError(f"--out {path}: a report ends in {' or '.join(sorted(ENDINGS))}")
-        outputs.check_free(path, force)
+        outputs.check_free(path, force, files)
     runs = [(path, store.read(path)) for path in files]
     made = build.document([(run.path or path, run) for path, run in runs], title, _progress(quiet, len(files)))
     for path in paths:

@@ -116,7 +116,7 @@ def plotting_positions(found: Sample) -> tuple[FloatArray, FloatArray]:
 def median(found: Sample) -> Extracted | None:
     """The median, with the interval of order statistics.
 
-    of values that are bounds, where Kaplan and Meier's estimate reaches half.
+    Of values that are bounds on one side, where Kaplan and Meier's estimate reaches half.
 
     None where more than half are only bounds. uncertainty: NaN, the interval says more. An end of the interval is
     infinite where the values do not bound it.
@@ -126,6 +126,10 @@ def median(found: Sample) -> Extracted | None:
     if found.known.all():
         value, interval = float(np.median(found.upper)), intervals.quantile(found.upper)
         words = f"median; order statistics; {found.words()}"
+    elif found.events == len(found):  # each within a step of the levels
+        value = float(np.median(0.5 * (found.lower + found.upper)))
+        interval = intervals.quantile(found.lower)[0], intervals.quantile(found.upper)[1]
+        words = f"median of the middles; order statistics of the ends; {found.words()}"
     else:
         steps = empirical(found)
         if steps is None or steps.shares[-1] < 0.5:
