@@ -169,10 +169,10 @@ def test_the_fn_slope_is_covered_above_a_noise_floor(share: float, amperes: floa
 
 def test_a_resistor_in_noise_is_not_ruled_out() -> None:
     rng, out = np.random.default_rng(9), 0
-    for _ in range(100):
+    for _ in range(50):
         fits = {fit.law: fit for fit in conduction.rank(WIDE, 1e-8 * WIDE + 5e-9 * rng.standard_normal(60))}
         out += not fits or fits["ohmic"].delta > 4.0
-    assert out <= 10  # by the rows along the voltage alone it would be half of them
+    assert out <= 6  # by the rows along the voltage alone it would be half of them
 
 
 def test_a_stray_row_against_the_voltage_is_no_noise() -> None:

@@ -162,7 +162,7 @@ def test_cycle_variation_covers_where_whole_cycles_scale() -> None:
     assert "fewer than 5 cycles" in few.definition
 
 
-@pytest.mark.parametrize(("read", "step"), [(0.01, 0.0035), (0.0, 0.004)])
+@pytest.mark.parametrize(("read", "step"), [(0.01, 0.0035), pytest.param(0.0, 0.004, marks=pytest.mark.long)])
 def test_the_label_of_one_branch_is_covered_where_steps_scatter_too(read: float, step: float) -> None:
     rng, u, hits = np.random.default_rng(9), np.linspace(0, 1, 61), 0
     for _ in range(200):
