@@ -167,6 +167,7 @@ def test_the_fn_slope_is_covered_above_a_noise_floor(share: float, amperes: floa
     assert "above a noise of" in found.definition
 
 
+@pytest.mark.long
 def test_a_resistor_in_noise_is_not_ruled_out() -> None:
     rng, out = np.random.default_rng(9), 0
     for _ in range(50):

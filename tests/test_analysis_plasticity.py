@@ -41,7 +41,7 @@ LAWS = [
     (curves.label, "exponential", 2.5, curves.label_of(2.5)),
     (neurosim_a, "exponential", 2.5, 0.4),
     (curves.querlioz_beta, "logarithmic", 1.5, 1.5),
-    (curves.alpha, "alpha", 2.5, 2.5),
+    pytest.param(curves.alpha, "alpha", 2.5, 2.5, marks=pytest.mark.long),
     (curves.alpha, "alpha", -0.7, -0.7),
 ]
 
@@ -162,7 +162,10 @@ def test_cycle_variation_covers_where_whole_cycles_scale() -> None:
     assert "fewer than 5 cycles" in few.definition
 
 
-@pytest.mark.parametrize(("read", "step"), [(0.01, 0.0035), pytest.param(0.0, 0.004, marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    ("read", "step"),
+    [pytest.param(0.01, 0.0035, marks=pytest.mark.long), pytest.param(0.0, 0.004, marks=pytest.mark.long)],
+)
 def test_the_label_of_one_branch_is_covered_where_steps_scatter_too(read: float, step: float) -> None:
     rng, u, hits = np.random.default_rng(9), np.linspace(0, 1, 61), 0
     for _ in range(200):

@@ -215,6 +215,7 @@ def levels(values: np.ndarray) -> float:
     return found.value
 
 
+@pytest.mark.long
 def test_a_drift_and_slow_noise_have_no_levels() -> None:
     rng, count = np.random.default_rng(3), 1000
     for height, size in ((0.05, 0.002), (0.05, 0.01), (0.02, 0.002), (0.1, 0.02)):

@@ -273,7 +273,9 @@ def stepped(truth: np.ndarray, step: float, sign: int = 1) -> Series:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize(("step", "count"), [(0.02, 100), (0.1, 30)], ids=["fine", "coarse"])
+@pytest.mark.parametrize(
+    ("step", "count"), [(0.02, 100), pytest.param(0.1, 30, marks=pytest.mark.long)], ids=["fine", "coarse"]
+)
 def test_the_fitted_mean_holds_the_truth_whatever_the_step(step: float, count: int) -> None:
     rng, hits, told = np.random.default_rng(19), 0, 0
     for _ in range(TRIALS):
