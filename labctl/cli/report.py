@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -44,5 +45,8 @@ def command(files: tuple[Path, ...], out: tuple[Path, ...], title: str, force: b
     return 0
 
 
-def _progress(quiet: bool, files: int):  # type: ignore[no-untyped-def]
-    return (lambda what: None) if quiet or files < 2 else (lambda what: click.echo(f"  {what}", err=True))
+def _progress(quiet: bool, files: int) -> Callable[[str], None]:
+    """What says what is being done: a line a step, nothing for one file or where it is not wanted."""
+    if quiet or files < 2:
+        return lambda what: None
+    return lambda what: click.echo(f"  {what}", err=True)

@@ -28,7 +28,10 @@ def kept_path(run_file: Path) -> Path:
 
 
 def to_json(run: Run | SlicedRun, numbers: Numbers, statistics: Sequence[Extracted] = ()) -> str:
-    """The numbers of a run with what they are of: uuid and hash of its data, the version of labctl."""
+    """The numbers of a run with what they are of: uuid and hash of its data, the version of labctl.
+
+    statistics: what is said of distributions over cycles, kept in a list of its own. No NaN and no infinity are in it.
+    """
     about = {
         "labctl": labctl.__version__, "run": run.header.uuid, "procedure": run.header.procedure,
         "sample": run.header.sample, "state": run.state, "data_sha256": digest.of_data(run), "problem": numbers.problem,
